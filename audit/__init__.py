@@ -1,0 +1,3 @@
+"""fleet-audit."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The tests: cases are files, workers are real."""
