@@ -1,0 +1,91 @@
+"""`fleet-audit inventory`: list it, or make one out of what the machine already knows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audit.cli.check import Inventory, Limit
+from audit.errors import UsageError
+
+app = typer.Typer(rich_markup_mode=None, help="List the inventory, or import one (see `inventory import -h`).")
+
+
+@app.callback(invoke_without_command=True)
+def list_(
+    context: typer.Context,
+    inventory: Inventory = None,
+    limit: Limit = None,
+    format_: Annotated[str, typer.Option("--format", metavar="table|json", help="How to print.")] = "table",
+) -> int:
+    """List the hosts: where, who, which pool, declared where."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from audit import flow
+    from audit.cli.check import inventory_of
+    from audit.cli.output import write_stdout
+    from audit.cli.settings import settings_of
+    from audit.inventory import listing
+    from audit.reports import manual
+
+    settings = settings_of(inventory=inventory, limit=limit)
+    fleet = flow.fleet_of([], inventory_of(settings), limit=settings.limit)
+    rows = listing(fleet)
+    if format_ == "json":
+        write_stdout(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif format_ == "table":
+        write_stdout(manual.rows_table(rows))
+    else:
+        raise UsageError(f"--format {format_}: write table or json")
+    return 0
+
+
+@app.command("import")
+def import_(
+    ssh_config: Annotated[Path | None, typer.Option("--ssh-config", help="Take the Host entries of this file.")] = None,
+    docker_contexts: Annotated[
+        bool, typer.Option("--docker-contexts", help="Take `docker context ls`'s ssh:// hosts.")
+    ] = False,
+    buildx: Annotated[bool, typer.Option("--buildx", help="Take `docker buildx ls`'s ssh:// nodes.")] = False,
+    group: Annotated[str, typer.Option("--group", help="Group to put them in.")] = "builders",
+) -> int:
+    """Print a hosts.yml made of ssh_config hosts, docker contexts and buildx nodes (all three where none is named)."""
+    from audit.cli.output import write_stdout
+    from audit.inventory import importing
+
+    everything = not (ssh_config or docker_contexts or buildx)
+    found: list[importing.Entry] = []
+    own = Path.home() / ".ssh" / "config"
+    if ssh_config or (everything and own.exists()):
+        found += importing.from_ssh_config(ssh_config or own)
+    if docker_contexts or everything:
+        found += importing.from_docker_contexts(_docker("context", "ls", needed=docker_contexts))
+    if buildx or everything:
+        found += importing.from_buildx(_docker("buildx", "ls", needed=buildx))
+    if not found:
+        raise UsageError("nothing to import: no Host entry, docker context or buildx node with an ssh:// address")
+    write_stdout(importing.hosts_yml(found, group))
+    return 0
+
+
+def _docker(*arguments: str, needed: bool) -> str:
+    """What a docker listing prints as JSON lines; empty where docker is missing and was not asked for by name."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words, no shell
+            ["docker", *arguments, "--format", "json"],  # noqa: S607 - the user's docker, as in their shell
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        if needed:
+            raise UsageError(f"docker {' '.join(arguments)}: {error}") from None
+        return ""
+    if done.returncode and needed:
+        raise UsageError(f"docker {' '.join(arguments)} failed: {done.stderr.strip()[:200]}")
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,1 @@
+"""One file a fact; `audit.fact` lists this folder."""

@@ -1,0 +1,174 @@
+"""What the script prints, read back: sections between marker lines, and noise around them.
+
+The stream of one worker, `M` being ``FA`` and the run's nonce::
+
+    M H 1763942400.123456789          hello, with the worker's clock
+    M O NAME STARTED ENDED            a section: what a probe printed, then ``:`` and its exit status
+    M C CRC LENGTH                    closes a section: POSIX cksum of it
+    M E NAME                          a section: what it printed on stderr, where it printed anything
+    M C CRC LENGTH
+    M Z COUNT                         the end: so many probes have run
+
+A marker line starts after a newline of its own. Whatever stands outside of sections is noise and is only counted.
+A section is believed only if it is closed and its checksum and length hold; two sections of one name are not.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+
+STDOUT_CAP = 1 << 20
+"""Bytes kept of one probe's stdout."""
+STDERR_CAP = 16 << 10
+"""Bytes kept of one probe's stderr, give or take a line."""
+TAIL = 5
+"""Room after the stdout for ``:`` and an exit status; the worker cuts at STDOUT_CAP + TAIL."""
+TOTAL_CAP = 8 << 20
+"""Bytes read of one worker in all."""
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def posix_cksum(data: bytes) -> int:
+    """The CRC that the POSIX program ``cksum`` prints, at zlib's speed.
+
+    POSIX shifts left with the polynomial 0x04C11DB7, zlib shifts right with its mirror image: so every byte is
+    mirrored going in and the result is mirrored coming out. POSIX starts at 0 and appends the length.
+    """
+    length = len(data)
+    tail = length.to_bytes((length.bit_length() + 7) // 8, "little")
+    mirrored = (data + tail).translate(_REVERSED)
+    # zlib starts with all ones before its own inversion; giving it all ones as "previous" makes that zero.
+    crc = zlib.crc32(mirrored, 0xFFFFFFFF)
+    return int(f"{crc ^ 0xFFFFFFFF:032b}"[::-1], 2) ^ 0xFFFFFFFF
+
+
+@dataclass
+class Section:
+    """What one probe printed, verified or not.
+
+    Attributes:
+        stdout: without the exit status; None when it is not whole.
+        stderr: likewise, None where there is none.
+        exit: exit status; None when it was cut off.
+        seconds: how long it ran by the worker's own clock.
+        truncated: stdout was cut at the cap.
+        fault: why it cannot be believed; empty when it can.
+    """
+
+    stdout: bytes | None = None
+    stderr: bytes | None = None
+    exit: int | None = None
+    seconds: float = 0.0
+    truncated: bool = False
+    fault: str = ""
+
+
+@dataclass
+class Stream:
+    """Everything that one worker's output held.
+
+    Attributes:
+        sections: by probe name.
+        hello: the worker's clock as it printed it; None when the script did not start.
+        count: how many probes the script says it has run; None when the end is missing.
+        noise: bytes outside of sections.
+        outside: the first of that noise, for messages.
+    """
+
+    sections: dict[str, Section] = field(default_factory=dict)
+    hello: str | None = None
+    count: int | None = None
+    noise: int = 0
+    outside: bytes = b""
+
+
+def marker(nonce: str) -> bytes:
+    """What every marker line of a run starts with."""
+    return b"FA" + nonce.encode() + b" "
+
+
+def ended(data: bytes | bytearray, nonce: str, start: int = 0) -> bool:
+    """Whether the end line stands whole in `data` at or after `start`."""
+    at = data.find(b"\n" + marker(nonce) + b"Z ", start)
+    return at >= 0 and data.find(b"\n", at + 1) >= 0
+
+
+def parse(data: bytes, nonce: str) -> Stream:
+    """Read a worker's whole output. Linear; never raises, whatever it holds."""
+    stream = Stream()
+    outside: list[bytes] = []
+    pieces = (b"\n" + data).split(b"\n" + marker(nonce))
+    outside.append(pieces[0][1:])
+    opened: tuple[str, list[str], bytes] | None = None
+    for piece in pieces[1:]:
+        line, newline, rest = piece.partition(b"\n")
+        kind, *words = line.decode("ascii", "replace").split() or [""]
+        if kind != "C" and opened is not None:
+            _fault(stream, opened, "its section was cut off")
+            opened = None
+        if kind in ("O", "E") and words and newline:
+            opened = (kind, words, rest)
+            continue
+        if kind == "C" and opened is not None:
+            _close(stream, opened, words)
+            opened = None
+        elif kind == "H" and words and newline:
+            stream.hello = words[0]
+        elif kind == "Z" and newline:
+            stream.count = int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 6 else None
+        else:
+            outside.append(line)
+        if rest.strip():
+            outside.append(rest)
+    if opened is not None:
+        _fault(stream, opened, "its section was cut off")
+    stream.noise = sum(map(len, outside))
+    stream.outside = next((part for part in outside if part.strip()), b"")[:1000]
+    return stream
+
+
+def _fault(stream: Stream, opened: tuple[str, list[str], bytes], fault: str) -> None:
+    section = stream.sections.setdefault(opened[1][0], Section())
+    section.fault = section.fault or fault
+
+
+def _close(stream: Stream, opened: tuple[str, list[str], bytes], sums: list[str]) -> None:
+    kind, (name, *times), payload = opened
+    if not _holds(payload, sums):
+        mended = payload.replace(b"\r\n", b"\n")  # a terminal in between; the checksum tells whether that was all
+        if len(mended) == len(payload) or not _holds(mended, sums):
+            _fault(stream, opened, "its checksum or length does not hold")
+            return
+        payload = mended
+    section = stream.sections.setdefault(name, Section())
+    if (section.stdout if kind == "O" else section.stderr) is not None:
+        section.fault = "two sections carry its name"
+    elif kind == "E":
+        section.stderr = payload
+    else:
+        _stdout(section, payload, times)
+
+
+def _stdout(section: Section, payload: bytes, times: list[str]) -> None:
+    section.truncated = len(payload) >= STDOUT_CAP + TAIL
+    out, colon, status = payload.rpartition(b":")
+    if section.truncated or not colon or not (status.isdigit() and len(status) <= 3):
+        section.stdout = payload[:STDOUT_CAP]
+        if not section.truncated:
+            section.fault = "its exit status is missing"
+    else:
+        section.stdout = out
+        section.exit = int(status)
+    try:
+        began, now = (float(word) for word in times)
+        section.seconds = min(max(0.0, round(now - began, 2)), 86400.0)
+    except ValueError:
+        section.seconds = 0.0
+
+
+def _holds(payload: bytes, sums: list[str]) -> bool:
+    if len(sums) < 2 or sums[1] != str(len(payload)):
+        return False
+    return sums[0] == "-" or sums[0] == str(posix_cksum(payload))

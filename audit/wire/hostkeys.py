@@ -1,0 +1,215 @@
+"""Host keys: which are known, which one a server showed, and what to say when the two differ."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fcntl
+import fnmatch
+import hashlib
+import hmac
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.model import Outcome
+from audit.wire.clocks import Once
+from audit.wire.failures import WireFailure
+from audit.wire.options import HostKeys
+from audit.wire.sshconfig import Route
+
+ALGORITHMS: dict[str, tuple[str, ...]] = {
+    "ssh-ed25519": ("ssh-ed25519",),
+    "ecdsa-sha2-nistp256": ("ecdsa-sha2-nistp256",),
+    "ecdsa-sha2-nistp384": ("ecdsa-sha2-nistp384",),
+    "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
+    "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256"),
+}
+"""Types of host keys that we can check, best first, and how each may sign."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """One line of a known_hosts file.
+
+    Attributes:
+        marker: ``@revoked``, ``@cert-authority`` or nothing.
+        kind: the key's type.
+        blob: the key itself.
+        place: ``file:line``.
+    """
+
+    marker: str
+    kind: str
+    blob: bytes
+    place: str
+
+
+class _File:
+    """One known_hosts file, read once."""
+
+    def __init__(self, path: str) -> None:
+        self.plain: dict[str, list[Known]] = {}
+        self.globs: list[tuple[list[str], Known]] = []
+        self.hashed: list[tuple[bytes, bytes, Known]] = []
+        self.everywhere: list[Known] = []
+        try:
+            lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return
+        for number, line in enumerate(lines, 1):
+            words = line.split()
+            marker = words.pop(0) if words and words[0].startswith("@") else ""
+            if len(words) < 3 or words[0].startswith("#"):
+                continue
+            try:
+                blob = base64.b64decode(words[2], validate=True)
+            except (binascii.Error, ValueError):
+                continue
+            self._add(words[0], Known(marker, words[1], blob, f"{path}:{number}"))
+
+    def _add(self, names: str, known: Known) -> None:
+        if names.startswith("|1|"):
+            try:
+                salt, digest = (base64.b64decode(part) for part in names.split("|")[2:4])
+            except (binascii.Error, ValueError):
+                return
+            self.hashed.append((salt, digest, known))
+        elif any(char in names for char in "*?!"):
+            self.globs.append((names.lower().split(","), known))
+        else:
+            for name in names.lower().split(","):
+                self.plain.setdefault(name, []).append(known)
+
+    def find(self, name: str) -> list[Known]:
+        found = list(self.plain.get(name, ()))
+        for patterns, known in self.globs:
+            if any(_glob(name, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
+                continue
+            if any(_glob(name, pattern) for pattern in patterns if not pattern.startswith("!")):
+                found.append(known)
+        encoded = name.encode()
+        for salt, digest, known in self.hashed:
+            if hmac.digest(salt, encoded, "sha1") == digest:
+                found.append(known)
+        return found
+
+
+def _glob(name: str, pattern: str) -> bool:
+    if "[" in pattern:
+        pattern = pattern.replace("[", "[[]")
+    return fnmatch.fnmatchcase(name, pattern)
+
+
+def fingerprint(blob: bytes) -> str:
+    """``SHA256:…`` as ssh prints it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+class HostKeyCheck:
+    """The policy of a run; safe to use from many threads."""
+
+    def __init__(self, mode: HostKeys, override: Path | None) -> None:
+        """`override`, where given, is read instead of ssh's own files."""
+        self.mode = mode
+        self._override = str(override.expanduser()) if override is not None else None
+        self._files: Once[str, _File] = Once()
+        self._writing = threading.Lock()
+
+    def files(self, route: Route) -> tuple[str, ...]:
+        """The files that count for this route."""
+        return (self._override,) if self._override is not None else route.known_hosts
+
+    def known(self, route: Route) -> list[Known]:
+        """Everything that the files say of the route's name."""
+        found: list[Known] = []
+        for path in self.files(route):
+            file = self._files.get(path, lambda path=path: _File(path))  # type: ignore[misc]
+            names = [route.known_as]
+            if route.port != 22 and not route.host_key_alias:
+                names.append(route.hostname.lower())  # ssh also takes an entry without the port
+            with self._writing:
+                by_name = [file.find(name) for name in names]
+            found += by_name[0] or next((entries for entries in by_name[1:] if entries), [])
+        return found
+
+    def algorithms(self, known: Sequence[Known]) -> tuple[str, ...]:
+        """What to ask the server for: the types that are known already, then the others."""
+        have = {entry.kind for entry in known if not entry.marker}
+        kinds = sorted(ALGORITHMS, key=lambda kind: kind not in have)
+        return tuple(algorithm for kind in kinds for algorithm in ALGORITHMS[kind])
+
+    def check(self, route: Route, kind: str, blob: bytes, known: Sequence[Known]) -> None:
+        """Believe the key that a server showed, or not.
+
+        Raises:
+            WireFailure: HOSTKEY where the server is not known, HOSTKEY_CHANGED where it was another one.
+        """
+        shown = fingerprint(blob)
+        for entry in known:
+            if entry.marker == "@revoked" and entry.blob == blob:
+                raise _refused(Outcome.HOSTKEY, f"its key {shown} is marked as revoked in {entry.place}")
+        plain = [entry for entry in known if not entry.marker]
+        if any(entry.blob == blob for entry in plain):
+            return
+        others = [entry for entry in plain if entry.kind == kind] or plain
+        name = route.known_as
+        file = self.files(route)[0] if self.files(route) else "~/.ssh/known_hosts"
+        if others:
+            old = others[0]
+            raise _refused(
+                Outcome.HOSTKEY_CHANGED,
+                f"the host key changed: {old.place} has {old.kind} {fingerprint(old.blob)}, the server now shows "
+                f"{kind} {shown}. Was the machine reinstalled? Compare on its console with `ssh-keygen -lf "
+                f"/etc/ssh/ssh_host_{_file_word(kind)}_key.pub`; only if it is the same, forget the old key with "
+                f"`ssh-keygen -f {old.place.rpartition(':')[0]} -R '{name}'` and accept the new one",
+            )
+        authority = next((entry for entry in known if entry.marker == "@cert-authority"), None)
+        if authority is not None:
+            raise _refused(
+                Outcome.HOSTKEY,
+                f"it is only known by a host certificate authority ({authority.place}), which fleet-audit cannot check: "
+                f"add the server's own key, {kind} {shown}, to {file}",
+            )
+        if self.mode == "accept-new":
+            self._accept(file, name, kind, blob)
+            return
+        advice = (
+            f"add it to {file}"
+            if self.mode == "pinned"
+            else f"compare it on its console, then `ssh-keyscan -p {route.port} {route.hostname} >> {file}`, "
+            "or accept new hosts with --host-keys accept-new"
+        )
+        raise _refused(Outcome.HOSTKEY, f"{name} is not a known host; it shows {kind} {shown}: {advice}")
+
+    def _accept(self, path: str, name: str, kind: str, blob: bytes) -> None:
+        line = f"{name} {kind} {base64.b64encode(blob).decode()}\n"
+        file = self._files.get(path, lambda: _File(path))
+        with self._writing:
+            if any(entry.blob == blob for entry in file.find(name)):
+                return
+            try:
+                Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    size = os.fstat(descriptor).st_size
+                    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                        line = "\n" + line
+                    os.write(descriptor, line.encode())
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                message = f"its new key could not be written to {path}: {error.strerror}"
+                raise _refused(Outcome.HOSTKEY, message) from None
+            file.plain.setdefault(name, []).append(Known("", kind, blob, f"{path} (accepted in this run)"))
+
+
+def _refused(outcome: Outcome, detail: str) -> WireFailure:
+    return WireFailure(outcome, detail, "hostkey")
+
+
+def _file_word(kind: str) -> str:
+    return kind.split("-")[0] if kind.startswith("ecdsa") else kind.removeprefix("ssh-")

@@ -1,0 +1,121 @@
+"""The one script that is sent to a worker: the same body for every host, and three assignments in front of it.
+
+Two answers are the script's own, beside those of the probes:
+
+``sudo``
+    stdout is one of ``not-asked``, ``ok``, ``password``, ``denied``, ``absent``; stderr is what sudo said.
+    ``ok`` also stands for a login that is root already.
+``unit-env``
+    The environment of the build service, where the host declares one; else `Unknown` (not-asked). Exit 0, and stdout::
+
+        source process      process: from /proc/PID/environ; unit: from the unit and its files; absent: no such unit
+        unit NAME
+        pid 1234            0 where it does not run
+        user root           whom the unit runs as; - where there is no unit
+        as root             whom the probes marked `as_builder` were run as
+        NAME=value          allow-listed names only, one a line, each at most once
+
+    Exit 1 with ``source absent`` where systemd does not know the unit; stderr is then what systemctl said.
+    Values that hold control characters (newlines above all) are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from audit.model import Host, Probe
+from audit.wire.frames import STDERR_CAP, STDOUT_CAP, TAIL
+
+COMMAND = "exec /bin/sh -s"
+"""What the login shell is given, whatever shell it is."""
+
+SUDO = "sudo"
+UNIT_ENV = "unit-env"
+OWN = (SUDO, UNIT_ENV)
+"""Names of the answers that are the script's own; no probe may have them."""
+
+ALLOWED = (
+    "DOCKER_BUILDKIT",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_API_VERSION",
+    "DOCKER_DEFAULT_PLATFORM",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CLI_EXPERIMENTAL",
+    "DOCKER_CONTENT_TRUST",
+    "BUILDX_BUILDER",
+    "BUILDX_CONFIG",
+    "BUILDX_NO_DEFAULT_ATTESTATIONS",
+    "BUILDX_NO_DEFAULT_OCI_ARTIFACT",
+    "BUILDX_NO_DEFAULT_LOAD",
+    "BUILDX_METADATA_PROVENANCE",
+    "BUILDKIT_HOST",
+    "BUILDKIT_MULTI_PLATFORM",
+    "SOURCE_DATE_EPOCH",
+    "HOME",
+    "XDG_RUNTIME_DIR",
+)
+"""The only variables of a build service that leave a worker; the filter runs there."""
+
+
+@lru_cache(maxsize=16)
+def body(probes: tuple[Probe, ...]) -> str:
+    """The part that is the same for every host.
+
+    Raises:
+        ValueError: two probes have one name, or one has a name of the script's own.
+    """
+    names = [probe.name for probe in probes]
+    twice = {name for name in names if names.count(name) > 1} | set(OWN).intersection(names)
+    if twice:
+        raise ValueError(f"probe names must be unique and not {', '.join(OWN)}: {', '.join(sorted(twice))}")
+    groups = {"PLAIN": "", "ROOT": "", "BUILDER": ""}
+    for probe in probes:
+        who = {(False, False): "-", (True, False): "root", (False, True): "builder", (True, True): "both"}[
+            probe.root, probe.as_builder
+        ]
+        line = f"go {probe.name} {probe.timeout:g} {who} {shlex.quote(probe.script)}"
+        if who == "both":
+            line = f'if [ -n "$root" ]; then {line}; fi'
+        groups[{"-": "PLAIN", "root": "ROOT"}.get(who, "BUILDER")] += line + "\n"
+    values = {"CAP": str(STDOUT_CAP + TAIL), "ERR_CAP": str(STDERR_CAP), "NAMES": " ".join(ALLOWED)} | {
+        name: lines.rstrip("\n") for name, lines in groups.items()
+    }
+    return re.sub("@([A-Z_]+)@", lambda slot: values[slot[1]], _template())
+
+
+@lru_cache(maxsize=1)
+def _template() -> str:
+    text = Path(__file__).with_name("body.sh").read_text(encoding="utf-8")
+    # Comments and indents are for the reader here, not for the worker's wire.
+    lines = (line.strip("\t") for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("# "))
+
+
+def script_hash(probes: Sequence[Probe]) -> str:
+    """SHA-256 of the body, in hexadecimal."""
+    return hashlib.sha256(body(tuple(probes)).encode()).hexdigest()
+
+
+def build_script(probes: Sequence[Probe], host: Host, nonce: str = "0" * 32) -> str:
+    """Exactly what is sent to the host's shell, but for the nonce, which is random in every connection.
+
+    Args:
+        probes: what to ask; their names must be unique.
+        host: for `become` and `build_unit`.
+        nonce: what marks the sections; letters and digits.
+
+    Raises:
+        ValueError: the probes' names clash.
+    """
+    become = "yes" if host.become else "no"
+    unit = shlex.quote(host.build_unit or "")
+    return f"fa_nonce={nonce} fa_become={become} fa_unit={unit}\n" + body(tuple(probes))

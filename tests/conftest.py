@@ -1,0 +1,40 @@
+"""What every test may ask for: the lab, where it can run; and a home folder that is not yours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Lab
+
+
+def pytest_report_header() -> str:
+    """Say at the top of the run whether the lab's tests will run."""
+    return f"lab: {_why_skipped() or 'up'}"
+
+
+def _why_skipped() -> str | None:
+    if Lab.current() is not None:
+        return None
+    return f"not used: {Lab.why_not() or 'not started (make lab-up)'}"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The running lab; the test is skipped with the reason where there is none."""
+    running = Lab.current()
+    if running is None:
+        pytest.skip(_why_skipped() or "")
+    return running
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's own settings, known_hosts or state."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+    for name in ("FLEET_AUDIT_INVENTORY", "FLEET_AUDIT_LIMIT", "NO_COLOR", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    return home

@@ -1,0 +1,70 @@
+"""What is generated, and whether it is up to date: `python -m tests.docs --write | --check`.
+
+- docs/rules.md: the rules' manual pages.
+- docs/schema/*.json: JSON Schemas of the documents that `check` writes.
+- README.md: each fenced block under a line ``<!-- output: ARGUMENTS -->`` is what `fleet-audit ARGUMENTS` prints.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from audit.cli.app import run
+from audit.reports import json as json_report
+from audit.run import SavedRun
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"(<!-- output: (?P<arguments>[^\n]+) -->\n```text\n)(?P<text>.*?)(```\n)", re.DOTALL)
+
+
+def output_of(arguments: str) -> str:
+    """What the command prints on stdout, 120 columns wide, without colour."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        run(shlex.split(arguments))
+    return out.getvalue()
+
+
+def readme(text: str) -> str:
+    """The README with every marked block printed anew."""
+    return BLOCK.sub(lambda found: found[1] + output_of(found["arguments"]) + found[4], text)
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file with what it should hold."""
+    saved = json.dumps(SavedRun.model_json_schema(), indent=2, sort_keys=True) + "\n"
+    return {
+        ROOT / "docs" / "rules.md": output_of("rules --format markdown"),
+        ROOT / "docs" / "schema" / "run.schema.json": json_report.schema_text(),
+        ROOT / "docs" / "schema" / "saved.schema.json": saved,
+        ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or say which are stale (exit 1)."""
+    if arguments not in (["--write"], ["--check"]):
+        print("usage: python -m tests.docs --write | --check", file=sys.stderr)
+        return 2
+    stale = {
+        file: text for file, text in pages().items() if not file.exists() or file.read_text(encoding="utf-8") != text
+    }
+    for file, text in stale.items():
+        name = file.relative_to(ROOT)
+        if arguments == ["--check"]:
+            print(f"{name} is not what the code says: run `make docs`", file=sys.stderr)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            print(f"wrote {name}")
+    return int(bool(stale) and arguments == ["--check"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The reports: goldens, hostile input, schemas, speed."""
