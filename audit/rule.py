@@ -67,6 +67,7 @@ class Result:
         evidence: lines that prove it.
         remedy: exact for this host; the rule's own where empty.
         severity: other than the rule's, for a rule whose cases differ in weight.
+        final: the host is none of ours: what later rules cannot tell there does not arise either.
     """
 
     status: Status
@@ -74,6 +75,7 @@ class Result:
     evidence: tuple[str, ...] = ()
     remedy: str = ""
     severity: Severity | None = None
+    final: bool = False
 
 
 def ok(message: str, *evidence: str) -> Result:
@@ -86,9 +88,9 @@ def fail(message: str, *evidence: str, remedy: str = "", severity: Severity | No
     return Result(Status.FAIL, message, evidence, remedy, severity)
 
 
-def not_applicable(message: str) -> Result:
-    """The question does not arise here."""
-    return Result(Status.NOT_APPLICABLE, message)
+def not_applicable(message: str, *, final: bool = False) -> Result:
+    """The question does not arise here; `final`: nor does any later one that cannot be told."""
+    return Result(Status.NOT_APPLICABLE, message, final=final)
 
 
 def cannot_tell(message: str, *evidence: str, remedy: str = "") -> Result:
@@ -254,10 +256,14 @@ def _policies(fleet: Fleet) -> dict[str, HostPolicy]:
 def _judge_host(member: Member, now: Now) -> tuple[Verdict, ...]:
     verdicts: list[Verdict] = []
     cause: str | None = None
+    final: str | None = None
     for check in all_rules().values():
         if check.fleet or not _enabled(check.rule, member.policy):
             continue
         result = _run(check, _arguments(check, member, now))
+        if final is not None and result.status is Status.UNKNOWN and not result.message.startswith(CRASHED):
+            result = not_applicable(f"does not arise on such a host, see {final}")
+        final = final or (check.rule.id if result.final else None)
         verdict = _verdict(check.rule, member.host.name, result, member.policy, now)
         if verdict.status is Status.UNKNOWN and cause is not None:
             verdict = verdict.model_copy(update={"because": cause})

@@ -20,15 +20,11 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 _ASK = "docker info --format '{{.ServerVersion}} {{.Driver}} {{.DriverStatus}}'; docker buildx version"
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """The running lab, started if need be; every worker's services are up again in the end."""
-    reason = Lab.why_not()
-    if reason:
-        pytest.skip(reason)
-    running = Lab.ensure()
-    yield running
-    assert [name for name, worker in running.workers.items() if not worker.up()] == []
+@pytest.fixture(scope="module", autouse=True)
+def as_found(lab: Lab) -> Iterator[None]:
+    """Every worker's services are up again in the end."""
+    yield
+    assert [name for name, worker in lab.workers.items() if not worker.up()] == []
 
 
 @pytest.mark.parametrize(

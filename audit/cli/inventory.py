@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,6 @@ def list_(
     from audit.cli.output import write_stdout
     from audit.cli.settings import settings_of
     from audit.inventory import listing
-    from audit.reports import manual
 
     settings = settings_of(inventory=inventory, limit=limit)
     fleet = flow.fleet_of([], inventory_of(settings), limit=settings.limit)
@@ -38,10 +37,26 @@ def list_(
     if format_ == "json":
         write_stdout(json.dumps(rows, indent=2, ensure_ascii=False))
     elif format_ == "table":
-        write_stdout(manual.rows_table(rows))
+        write_stdout(_table(rows))
     else:
         raise UsageError(f"--format {format_}: write table or json")
     return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """One line a host; a column that is empty for all of them is left out."""
+    from tabulate import tabulate
+
+    from audit.reports._inert import terminal
+
+    columns = ("name", "address", "user", "pool", "platform", "build_unit", "source")
+    shown = [name for name in columns if any(row[name] for row in rows)]
+    cells = [[terminal(str(row[name] or "-")) for name in shown] for row in rows]
+    for row, line in zip(rows, cells, strict=True):
+        if row["emulated"] and "platform" in shown:
+            line[shown.index("platform")] += " (emulated)"
+    headers = [name.replace("_", " ") for name in shown]
+    return tabulate(cells, headers=headers, tablefmt="plain", disable_numparse=True)
 
 
 @app.command("import")

@@ -67,6 +67,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags and environment; the files are merged in by `settings_of`, which can name them in an error."""
+        del settings_cls, dotenv_settings, file_secret_settings  # not sources of ours
         return (init_settings, env_settings)
 
 

@@ -18,12 +18,17 @@ class BuilderNode(Model):
 
 
 class Builder(Model):
-    """One builder instance."""
+    """One builder instance.
+
+    Attributes:
+        default_load: its driver-opt ``default-load``: results go into the engine's store; None: not told.
+    """
 
     name: str
     driver: str
     selected: bool = False
     error: str | None = None
+    default_load: bool | None = None
     nodes: tuple[BuilderNode, ...] = ()
 
     @property

@@ -69,7 +69,9 @@ class Tree:
     @property
     def shown(self) -> str:
         """What a message calls the value: as written, else as read."""
-        return self.raw if self.raw is not None else str(self.value)
+        if isinstance(self.value, dict | list):
+            return "a mapping" if isinstance(self.value, dict) else "a list"
+        return repr(str(self.value))[:80] if self.raw is None else self.raw[:80]
 
 
 @dataclass(slots=True)

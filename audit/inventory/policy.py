@@ -52,35 +52,27 @@ def layer_of(tree: Tree, scope: str, known_rules: Collection[str] | None) -> Pol
     )
 
 
-def _policy(tree: Tree) -> Tree:
-    tree.place = tree.place.as_policy()
-    return tree
-
-
 def _mapping(tree: Tree, known: Collection[str] | None) -> dict[str, Tree]:
     """The parts of a mapping; empty counts as an empty one."""
-    _policy(tree)
     if tree.encrypted:
         readers.text(tree)
     if tree.value is None:
         return {}
     if not isinstance(tree.value, dict):
-        raise tree.place.error(f"must be a mapping (name: value), and is {tree.shown[:60]!r}")
+        raise tree.place.error(f"must be a mapping (name: value), and is {tree.shown}")
     parts = cast(dict[str, Tree], tree.value)
     for name, part in parts.items():
-        _policy(part)
         if known is not None and name not in known:
             raise part.place.error(f"is an unknown key: {hint(name, known)}")
     return parts
 
 
 def _items(tree: Tree) -> list[Tree]:
-    _policy(tree)
     if tree.value is None:
         return []
     if not isinstance(tree.value, list):
         raise tree.place.error("must be a list: begin each item with a dash")
-    return [_policy(item) for item in cast(list[Tree], tree.value)]
+    return cast(list[Tree], tree.value)
 
 
 def _known_rule(rule: str, place: Place, known_rules: Collection[str] | None) -> bool:
@@ -104,9 +96,7 @@ def _rule_setting(tree: Tree) -> RuleSetting:
         return RuleSetting(enabled=word == "on")
     if word in _SEVERITIES:
         return RuleSetting(severity=Severity(word))
-    raise tree.place.error(
-        f"is {tree.shown[:60]!r}: write on, off, note, warning, error, or {{enabled: …, severity: …}}"
-    )
+    raise tree.place.error(f"is {tree.shown}: write on, off, note, warning, error, or {{enabled: …, severity: …}}")
 
 
 def _word(tree: Tree, allowed: Iterable[str]) -> str:
@@ -132,13 +122,13 @@ def _thresholds(tree: Tree) -> Thresholds:
 def _versions(tree: Tree) -> str:
     if isinstance(tree.value, int | float) and not isinstance(tree.value, bool):
         raise tree.place.error(
-            f"is read by YAML as the number {tree.value}: write a range of versions in quotes, \">={tree.shown}\""
+            f'is read by YAML as the number {tree.value}: write a range of versions in quotes, ">={tree.shown}"'
         )
     value = readers.text(tree)
     try:
         SpecifierSet(value)
     except InvalidSpecifier:
-        raise tree.place.error(f'is no range of versions ({value!r}): write something like ">=28" or ">=0.13,<0.29"') from None
+        raise tree.place.error(f'is no range of versions ({value!r}): write like ">=28" or ">=0.13,<0.29"') from None
     return value
 
 
@@ -186,5 +176,5 @@ def check_waivers(fleet: Fleet, groups: Collection[str]) -> None:
             continue
         place = Place(waiver.source.file, waiver.source.line, "audit_policy.waivers.host").as_policy()
         if waiver.host in groups:
-            raise place.error(f"{waiver.host} is a group: put the waiver into group_vars/{waiver.host}/policy.yml, without host")
-        raise place.error(f"{waiver.host!r} matches no host and no pool of the inventory: {hint(waiver.host, subjects)}")
+            raise place.error(f"{waiver.host} is a group: move the waiver to group_vars/{waiver.host}/policy.yml")
+        raise place.error(f"{waiver.host!r} matches no host and no pool: {hint(waiver.host, subjects)}")

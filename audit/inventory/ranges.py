@@ -57,7 +57,7 @@ def expand(pattern: str) -> list[str]:
     end, total = 0, 1
     for found in _RANGE.finditer(pattern):
         parts.append([_literal(pattern[end : found.start()], pattern)])
-        values = _values(*found.groups(), pattern)
+        values = _values(found[1], found[2], found[3], pattern)
         total *= len(values)
         if total > MAX_HOSTS:
             raise RangeError(f"is a range of more than {MAX_HOSTS} hosts: surely one digit too many")

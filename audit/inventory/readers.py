@@ -149,7 +149,8 @@ def platform(tree: Tree) -> str:
     value = text(tree)
     system, _, architecture = value.rpartition("/") if value.count("/") < 2 else value.partition("/")
     if architecture in _ARCHITECTURES:
-        raise tree.place.error(f"is {value}, which images call {system or 'linux'}/{_ARCHITECTURES[architecture]}: write that")
+        right = f"{system or 'linux'}/{_ARCHITECTURES[architecture]}"
+        raise tree.place.error(f"is {value}, which images call {right}: write that")
     if value in _KNOWN:
         raise tree.place.error(f"lacks the system: write linux/{value}")
     if not _PLATFORM.match(value):

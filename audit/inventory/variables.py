@@ -74,7 +74,7 @@ def of_node(node: Node, place: Place, *, priority_counts: bool = False) -> Varia
     found = Variables()
     for name, at, value in pairs(node, place):
         if name in USED or name in (POLICY, _PRIORITY):
-            _take(found, name, tree_of(value, at), priority_counts)
+            _take(found, name, tree_of(value, at.as_policy() if name == POLICY else at), priority_counts)
         else:
             _refuse_slip(name, at)
     return found
@@ -85,7 +85,8 @@ def of_json(values: Mapping[str, Any], place: Place) -> Variables:
     found = Variables()
     for name, value in values.items():
         if name in USED or name == POLICY:
-            _take(found, name, tree_from_json(value, place.under(name)), False)
+            at = place.under(name)
+            _take(found, name, tree_from_json(value, at.as_policy() if name == POLICY else at), False)
         else:
             _refuse_slip(name, place.under(name))
     return found
@@ -93,7 +94,7 @@ def of_json(values: Mapping[str, Any], place: Place) -> Variables:
 
 def _refuse_slip(name: str, at: Place) -> None:
     if meant := near_miss(name):
-        raise at.error(f"is unknown, did you mean {meant}?  (Rename it if it is a variable of your own.)".replace("  ", " "))
+        raise at.error(f"is unknown, did you mean {meant}? (Rename it if it is a variable of your own.)")
 
 
 def _take(found: Variables, name: str, tree: Tree, priority_counts: bool) -> None:
@@ -115,7 +116,8 @@ def host_of(name: str, settings: Mapping[str, Setting], groups: tuple[str, ...],
 
     def last(names: Iterable[str]) -> Any:
         values = [settings[each].value for each in names if each in settings]
-        return readers.filled(values[-1], name) if values and isinstance(values[-1], str) else values[-1] if values else None
+        value = values[-1] if values else None
+        return readers.filled(value, name) if isinstance(value, str) else value
 
     address = last(_ADDRESS) or name
     if address.startswith("-"):
@@ -124,12 +126,12 @@ def host_of(name: str, settings: Mapping[str, Setting], groups: tuple[str, ...],
     method = last(["ansible_become_method"]) or "sudo"
     if become and method.removeprefix("ansible.builtin.") != "sudo":
         at = settings["ansible_become_method"].place
-        raise at.error(f"is {method!r} for {name}, and fleet-audit becomes root by sudo only: set ansible_become: false")
+        raise at.error(f"is {method!r} for {name}, and fleet-audit knows sudo only: set ansible_become: false")
     arguments: list[str] = []
     for each in _ARGUMENTS:
         if each in settings:
             arguments += [readers.filled(part, name) for part in settings[each].value]  # type: ignore[attr-defined]  # a tuple of text, by its reader
-    return Host.model_construct(
+    return Host(
         name=name,
         address=address,
         port=last(_PORT),

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.parser import Parser
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tag import Tag
 
@@ -66,24 +69,51 @@ def read_text(path: Path) -> str:
     return text
 
 
+def _yaml() -> YAML:
+    """A composer that reads as Ansible's does; in C where ruamel.yaml.clib is installed."""
+    yaml = YAML(typ="safe")
+    yaml.version = (1, 1)
+    yaml.Resolver = _Resolver
+    yaml.max_depth = MAX_DEPTH
+    return yaml
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuse what would overflow the C composer's stack, which knows no `max_depth` (its events need no stack)."""
+    yaml = _yaml()
+    if yaml.Parser is Parser:
+        return
+    depth = 0
+    for event in yaml.parse(text):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line + 1
+                raise Place(file, line).error("is nested too deeply: an inventory needs a few levels only")
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+
+
 def compose(text: str, file: str) -> Node | None:
     """The root node of a document; None where it holds nothing but comments.
 
     Raises:
         InventoryError: not valid YAML, or more than one document; with the line.
     """
-    yaml = YAML(typ="safe")
-    yaml.version = (1, 1)
-    yaml.Resolver = _Resolver
-    yaml.max_depth = MAX_DEPTH
     collecting = gc.isenabled()
     gc.disable()  # nodes are many and all live: collecting while composing only costs time
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            node: Node | None = yaml.compose(text)
+            _check_depth(text, file)
+            node: Node | None = _yaml().compose(text)
+    except MaxDepthExceededError as error:
+        mark = error.problem_mark
+        line = mark.line + 1 if mark else 0
+        raise Place(file, line).error("is nested too deeply: an inventory needs a few levels only") from None
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        opened = error.context_mark if "quoted scalar" in str(error.context) else None  # where the quote was opened
+        mark = opened or error.problem_mark or error.context_mark
         what = " ".join(str(part).strip() for part in (error.context, error.problem) if part)
         raise Place(file, mark.line + 1 if mark else 0).error(f"is not valid YAML: {what}") from None
     except YAMLError as error:

@@ -24,5 +24,5 @@ def check(client: DockerClient, machine: Machine | Unknown) -> Result:
     if client.kind != "absent":
         return ok("there is a docker command", client.path or "found in PATH")
     if not isinstance(machine, Unknown) and machine.system != "Linux":
-        return not_applicable(f"no docker on {machine.system}, and none is expected there")
+        return not_applicable(f"no docker on {machine.system}, and none is expected there", final=True)
     return fail("no docker command", "docker is not in the PATH that the builds get")

@@ -12,9 +12,13 @@ set -f
 cap=@CAP@ err_cap=@ERR_CAP@ mark="FA$fa_nonce" nl='
 '
 names='@NAMES@'
+have() { command -v "$1" >/dev/null 2>&1; }
+exec 9>&1 2>/dev/null
+
+everything() {
 # A pipe that everybody may read and write holds one token: who has it may print (mkfifo would leave a file).
 : | {
-exec 9>&1
+exec 6>&5 5>&-
 turns=
 if [ -r /proc/self/fd/0 ]; then exec 8<>/proc/self/fd/0; turns=yes; else exec 8</dev/null; fi
 exec </dev/null
@@ -22,20 +26,14 @@ take() { [ -z "$turns" ] || read -r _ <&8; }
 give() { [ -z "$turns" ] || echo >&8; }
 give
 
-crc=; command -v cksum >/dev/null 2>&1 && crc=yes
-close_section() { # close_section TEXT: the marker line after a section
-	printf '\n%s C ' "$mark"
-	if [ -z "$1" ]; then echo '4294967295 0'
-	elif [ -n "$crc" ]; then printf '%s' "$1" | cksum
-	else echo "- ${#1}"; fi
-}
-uptime_now() { now=; read -r now _ 2>/dev/null </proc/uptime || now=-; }
+uptime_now() { now=; read -r now _ </proc/uptime || now=-; }
 say() { # say NAME EXIT STDOUT STDERR: a section that the script itself answers
+	set -- "$1" "$3:$2" "$4"
 	take
-	printf '\n%s O %s - -\n%s' "$mark" "$1" "$3:$2"; close_section "$3:$2"
-	[ -z "$4" ] || { printf '\n%s E %s\n%s' "$mark" "$1" "$4"; close_section "$4"; }
+	printf '\n%s O %s - - %s\n%s\n%s C\n' "$mark" "$1" "${#2}" "$2" "$mark"
+	[ -z "$3" ] || printf '\n%s E %s %s\n%s\n%s C\n' "$mark" "$1" "${#3}" "$3" "$mark"
 	give
-}
+} >&6
 quote() { # quote VALUE: sets q to it in single quotes
 	q= r=$1
 	while case $r in *\'*) ;; *) false ;; esac; do q=$q${r%%\'*}"'\\''" r=${r#*\'}; done
@@ -43,8 +41,9 @@ quote() { # quote VALUE: sets q to it in single quotes
 }
 
 # The limit: coreutils' timeout kills the whole group; busybox's does not, so there (or with none) we watch ourselves.
-case $(timeout --version 2>/dev/null) in *coreutils*) limit=yes ;; *) limit= ;; esac
-session=; command -v setsid >/dev/null 2>&1 && session=setsid
+limit=$(command -v timeout)
+if [ -L "$limit" ]; then case $("$limit" --version) in *coreutils*) ;; *) limit= ;; esac; fi
+session=; have setsid && session=setsid
 watch='
 '"$session"' /bin/sh -c "$2" </dev/null & p=$!
 ( trap "kill \$s" TERM; sleep "$1" & s=$!; wait $s && kill -9 '"${session:+-}"'$p ) >/dev/null 2>&1 &
@@ -65,38 +64,38 @@ run() { # run SECONDS WHO SCRIPT
 probe() { # probe NAME SECONDS WHO SCRIPT: run it and print its section
 	{
 		uptime_now; began=$now
-		{ out=$({ run "$2" "$3" "$4" 2>&4 4>&- 8>&- 9>&-; printf ':%s' "$?"; } | head -c "$cap"); } 4>&2 2>/dev/null
+		{ out=$({ run "$2" "$3" "$4" 2>&4 4>&- 6>&- 7>&- 8>&- 9>&-; printf ':%s' "$?"; } | head -c "$cap"); } 4>&2 2>/dev/null
 		uptime_now; take
-		printf '\n%s O %s %s %s\n%s' "$mark" "$1" "$began" "$now" "$out"; close_section "$out"
+		printf '\n%s O %s %s %s %s\n%s\n%s C\n' "$mark" "$1" "$began" "$now" "${#out}" "$out" "$mark"
 		give
-	} 2>&1 >&9 | {
+	} 2>&1 >&6 | {
 		err=
 		while IFS= read -r l || [ -n "$l" ]; do
 			err=$err$l$nl
 			[ "${#err}" -lt "$err_cap" ] || { cat >/dev/null; break; }
 		done
-		[ -z "$err" ] || { take; printf '\n%s E %s\n%s' "$mark" "$1" "$err"; close_section "$err"; give; }
+		[ -z "$err" ] || { take; printf '\n%s E %s %s\n%s\n%s C\n' "$mark" "$1" "${#err}" "$err" "$mark" >&6; give; }
 	}
 }
 count=0
 go() { count=$((count + 1)); if [ -n "$turns" ]; then probe "$@" & else probe "$@"; fi; }
 
-epoch=$(date +%s.%N 2>/dev/null)
-case $epoch in *[!0-9.]* | *. | '') epoch=$(date +%s 2>/dev/null) ;; esac
-printf '\n%s H %s\n' "$mark" "${epoch:--}"
+epoch=$(date +%s.%N)
+case $epoch in *[!0-9.]* | *. | '') epoch=$(date +%s) ;; esac
+printf '\n%s H %s\n' "$mark" "${epoch:--}" >&6
 
 # ---- probes that run as we are
 @PLAIN@
 
 # ---- root, through sudo where the inventory says so
-uid=; while read -r k v _; do case $k in Uid:) uid=$v; break ;; esac; done 2>/dev/null </proc/self/status
+uid=; while read -r k v _; do case $k in Uid:) uid=$v; break ;; esac; done </proc/self/status
 [ -n "$uid" ] || uid=$(id -u)
 quote "$PATH"; root_env="export LC_ALL=C PATH=$q; unset ENV; " builder_env=
 as_root= as_builder= root=yes
 if [ "$fa_become" = yes ]; then
 	state=ok said=
 	if [ "$uid" != 0 ]; then
-		if command -v sudo >/dev/null 2>&1; then
+		if have sudo; then
 			said=$(limited 10 'sudo -n true' 2>&1) || state=denied
 			case $state,$said in denied,*assword*) state=password ;; esac
 			as_root='sudo -n'
@@ -184,9 +183,9 @@ if [ -n "$fa_unit" ]; then
 		}
 		case $user in '' | *[!A-Za-z0-9._-]*) ;; "$me") ;; *)
 			if [ "$uid" = 0 ]; then
-				if command -v setpriv >/dev/null 2>&1 && gid=$(id -g "$user" 2>/dev/null); then
+				if have setpriv && gid=$(id -g "$user" 2>/dev/null); then
 					as_builder="setpriv --reuid=$user --regid=$gid --init-groups --"
-				elif command -v runuser >/dev/null 2>&1; then as_builder="runuser -u $user --"; fi
+				elif have runuser; then as_builder="runuser -u $user --"; fi
 			elif [ -n "$as_root" ]; then
 				if [ "$user" = root ]; then as_builder=$as_root; else as_builder="$as_root -u $user --"; fi
 			fi ;;
@@ -205,7 +204,15 @@ fi
 @BUILDER@
 
 wait
-printf '\n%s Z %s\n' "$mark" "$count"
+printf '\n%s N %s\n' "$mark" "$count" >&6
 }
+}
+
+# One checksum over all that was printed, for one more pair of processes instead of one more for every probe.
+sum=-
+if have tee && have cksum && [ -r /proc/self/fd/9 ]; then
+	sum=$({ everything 5>&1 | tee /proc/self/fd/7 >&9; } 7>&1 | cksum)
+else everything 5>&9; fi
+printf '\n%s Z %s\n' "$mark" "$sum" >&9
 exit 0
 }

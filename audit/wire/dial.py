@@ -60,7 +60,9 @@ def _addresses(found: list[Any]) -> list[Address]:
     six = [(info[0], info[4]) for info in found if info[0] == socket.AF_INET6]
     four = [(info[0], info[4]) for info in found if info[0] == socket.AF_INET]
     order = (six, four) if found and found[0][0] == socket.AF_INET6 else (four, six)
-    return [address for turn in range(max(len(six), len(four))) for group in order for address in group[turn : turn + 1]]
+    return [
+        address for turn in range(max(len(six), len(four))) for group in order for address in group[turn : turn + 1]
+    ]
 
 
 def connect(addresses: list[Address], clock: Clock, stopped: threading.Event) -> socket.socket:
@@ -112,6 +114,8 @@ def _keep(connected: socket.socket, others: contextlib.ExitStack) -> socket.sock
     others.close()
     mine.setblocking(True)
     mine.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # jump hosts may be idle for long
+    mine.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15)
     return mine
 
 

@@ -112,7 +112,9 @@ def from_foreign(error: BaseException, phase: Phase) -> WireFailure:
             return WireFailure(Outcome.UNREACHABLE, f"{said(error)} before the keys were agreed", phase)
         if isinstance(error, OSError):
             return WireFailure(Outcome.UNREACHABLE, said(error), phase)
-        return WireFailure(Outcome.GARBLED, f"what answers there is no SSH server that we understand: {said(error)}", phase)
+        return WireFailure(
+            Outcome.GARBLED, f"what answers there is no SSH server that we understand: {said(error)}", phase
+        )
     if phase == "auth":
         if isinstance(error, paramiko.AuthenticationException):
             return WireFailure(Outcome.AUTH, said(error), phase)

@@ -93,9 +93,14 @@ class Identities:
         """Nothing is read before it is needed."""
         self._files: Once[tuple[str, str | None], Identity | _Unusable] = Once()
         self._agents: Once[str, _Agent | None] = Once()
+        self._chosen: Once[tuple[object, ...], tuple[list[Identity], list[str]]] = Once()
 
     def candidates(self, route: Route) -> tuple[list[Identity], list[str]]:
         """The keys to try on this route, in order, and why some that are named cannot be."""
+        key = (route.identity_files, route.wanted_first, route.identities_only, route.identity_agent)
+        return self._chosen.get((key, route.certificate_files), lambda: self._choose(route))
+
+    def _choose(self, route: Route) -> tuple[list[Identity], list[str]]:
         unusable: list[str] = []
         agent = list(self._agent_keys(route.identity_agent))
         chosen: list[Identity] = []
@@ -169,7 +174,9 @@ def _load(file: str, certificate: str | None) -> Identity | _Unusable:
     except paramiko.PasswordRequiredException:
         return _Unusable(f"{file} is encrypted and no agent holds it (ssh-add {file})", _public_of(file))
     except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no private key that we can read"
+        why = (
+            error.strerror if isinstance(error, OSError) and error.strerror else "it is no private key that we can read"
+        )
         return _Unusable(f"{file} cannot be used: {why}", _public_of(file))
 
 

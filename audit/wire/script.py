@@ -1,7 +1,10 @@
 """The one script that is sent to a worker: the same body for every host, and three assignments in front of it.
 
-Two answers are the script's own, beside those of the probes:
+Three answers are the script's own, beside those of the probes:
 
+``wire-clock``
+    stdout is the worker's clock when the script began: Unix seconds, with a fraction where its ``date`` has one. It is
+    the very first thing printed, and came `HostEvidence.clock_round_trip` seconds after `HostEvidence.started`.
 ``sudo``
     stdout is one of ``not-asked``, ``ok``, ``password``, ``denied``, ``absent``; stderr is what sudo said.
     ``ok`` also stands for a login that is root already.
@@ -36,7 +39,8 @@ COMMAND = "exec /bin/sh -s"
 
 SUDO = "sudo"
 UNIT_ENV = "unit-env"
-OWN = (SUDO, UNIT_ENV)
+CLOCK = "wire-clock"
+OWN = (SUDO, UNIT_ENV, CLOCK)
 """Names of the answers that are the script's own; no probe may have them."""
 
 ALLOWED = (

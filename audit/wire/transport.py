@@ -38,6 +38,9 @@ BANNER_CAP = 16 << 10
 ATTEMPTS = 5
 """Keys tried in one login; sshd's MaxAuthTries is 6."""
 
+_BUSY = ("Exceeded MaxStartups", "Not allowed at this time")
+"""What sshd says instead of its banner where it is asked too often."""
+
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 
@@ -58,25 +61,55 @@ class Socket(Protocol):
 
 
 class _Packets(Packetizer):
-    """paramiko's packets, without a timer thread for every connection, and with bounds on what a peer may claim."""
+    """paramiko's packets over reads of our own.
 
-    _before_banner = 0
+    It reads whatever has come in one go, where paramiko asks the system three times for every packet; has no timer
+    thread for every connection; and bounds what a peer may claim.
+    """
+
+    def __init__(self, sock: Socket) -> None:
+        super().__init__(sock)
+        self._sock = sock
+        self._got = bytearray()
+        self.other_line = ""
 
     def start_handshake(self, timeout: float) -> None:
         """Our clocks do that."""
 
+    def readline(self, timeout: float) -> str:
+        """The next line of those before the packets; the first that is no banner is kept in `other_line`."""
+        while (end := self._got.find(b"\n")) < 0:
+            self._more()
+            if len(self._got) > BANNER_CAP:
+                raise paramiko.SSHException(f"no line that starts with SSH- in {BANNER_CAP >> 10} KiB")
+        line = self._take(end + 1).rstrip(b"\r\n").decode("utf-8", "replace")
+        if not self.other_line and not line.startswith("SSH-"):
+            self.other_line = line or " "
+        return line
+
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        """Exactly so many bytes."""
         if n > PACKET_CAP:
             raise paramiko.SSHException("a packet of more than 256 KiB was announced")
-        data: bytes = super().read_all(n, check_rekey)
-        return data
+        while len(self._got) < n:
+            self._more()
+        return self._take(n)
 
-    def _read_timeout(self, timeout: float) -> bytes:
-        data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
-        self._before_banner += len(data)
-        if self._before_banner > BANNER_CAP:
-            raise paramiko.SSHException(f"no line that starts with SSH- in {BANNER_CAP >> 10} KiB")
-        return data
+    def _more(self) -> None:
+        try:
+            data = self._sock.recv(1 << 16)
+        except OSError:
+            if self.closed:
+                raise EOFError from None
+            raise
+        if not data:
+            raise EOFError
+        self._got += data
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._got[:size])
+        del self._got[:size]
+        return taken
 
 
 class _Auth(AuthHandler):
@@ -85,6 +118,8 @@ class _Auth(AuthHandler):
     A server takes its messages in turn, so the login is read once the service is granted. RSA keys wait, since only
     the server's extension message says which hash to sign with.
     """
+
+    transport: _Transport
 
     def _request_auth(self) -> None:
         asked = self.transport.service_asked
@@ -109,6 +144,12 @@ class _Transport(paramiko.Transport):
     """paramiko's Transport, with the cheap algorithms first and no polling."""
 
     _active_check_timeout = None
+    # authenticated encryption costs one call for a packet; a separate MAC is compared byte by byte in Python
+    _preferred_ciphers = (
+        "aes128-gcm@openssh.com",
+        "aes256-gcm@openssh.com",
+        *(name for name in paramiko.Transport._preferred_ciphers if "gcm" not in name and "3des" not in name),  # type: ignore[attr-defined]
+    )
     _preferred_kex = (
         "curve25519-sha256",
         *(name for name in paramiko.Transport._preferred_kex if name != "mlkem768x25519-sha256"),  # type: ignore[attr-defined]
@@ -117,6 +158,7 @@ class _Transport(paramiko.Transport):
     _kex_info = paramiko.Transport._kex_info | {"curve25519-sha256": KexCurve25519}  # type: ignore[attr-defined]
     host_key_algorithms: tuple[str, ...] = ()
     service_asked = False
+    packetizer: _Packets
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -195,17 +237,24 @@ class Connection:
         try:
             self._transport = transport = _Transport(self._sock, packetizer_class=_Packets)
             transport.host_key_algorithms = check.algorithms(known)
-            transport.banner_timeout = clock.left + 60
             transport.start_client(event=event)
             in_time = event.wait(clock.left)
         except FOREIGN as error:
             raise from_foreign(error, "hostkey") from error
         if not in_time:
             said_hello = bool(transport.remote_version)
-            what = "the server did not agree on keys" if said_hello else "the server accepted the connection but said nothing useful"
+            what = (
+                "the server did not agree on keys"
+                if said_hello
+                else "the server accepted the connection but said nothing useful"
+            )
             raise clock.failure(what, "hostkey")
         if not transport.is_active() or not transport.initial_kex_done:
             ended = transport.get_exception() or EOFError()
+            line = transport.packetizer.other_line
+            if line and not transport.remote_version and not line.startswith(_BUSY):
+                message = f"what answers there is no SSH server: it said {line[:80]!r}"
+                raise WireFailure(Outcome.GARBLED, message, "hostkey")
             raise from_foreign(ended, "hostkey" if transport.remote_version or not closed(ended) else "connect")
         key = transport.get_remote_server_key()
         blob = key.asbytes()
@@ -268,15 +317,15 @@ class Connection:
         try:
             self._run(script, nonce, clock, cap, printed, chunks)
         except FOREIGN as error:
-            printed.why = clock.failure("the script did not end", "probe") if clock.over else from_foreign(error, "probe")
+            printed.why = (
+                clock.failure("the script did not end", "probe") if clock.over else from_foreign(error, "probe")
+            )
         except WireFailure as failure:
             printed.why = failure
         printed.data = b"".join(chunks)
         return printed
 
-    def _run(
-        self, script: bytes, nonce: str, clock: Clock, cap: int, printed: Printed, chunks: list[bytes]
-    ) -> None:
+    def _run(self, script: bytes, nonce: str, clock: Clock, cap: int, printed: Printed, chunks: list[bytes]) -> None:
         transport = self.transport
         channel = transport.open_session(timeout=clock.left)
         channel.set_combine_stderr(True)

@@ -1,4 +1,4 @@
-"""The command: `python -m tests.lab {up,down,status,exec,logs,clean-cache}`."""
+"""The command: `python -m tests.lab {up,down,status,with,exec,logs,clean-cache}`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.lab import life, marks, roots
 from tests.lab.place import Place
 from tests.lab.registry import Registry
-from tests.lab.shell import LabError
+from tests.lab.shell import LabError, tell
 from tests.lab.worker import Worker
 
 _INCOMPLETE = 3
@@ -29,6 +29,10 @@ def main() -> int:
     verbs.add_parser("up", help="start the lab; what runs already is left alone")
     verbs.add_parser("down", help="stop it and remove everything but the cache")
     verbs.add_parser("status", help="who is up; exit code 3 unless all are")
+    around = verbs.add_parser(
+        "with", help="run a command with the lab up; stop the lab after it if it was not up before"
+    )
+    around.add_argument("command", nargs=argparse.REMAINDER)
     execute = verbs.add_parser("exec", help="run a command on a worker, as root")
     execute.add_argument("worker")
     execute.add_argument("command", nargs=argparse.REMAINDER, help="default: a shell")
@@ -55,9 +59,10 @@ def _do(options: argparse.Namespace) -> int:
             life.down(place)
         case "status":
             return _status(place)
+        case "with":
+            return _with(place, _command(options))
         case "exec":
-            command = options.command[1:] if options.command[:1] == ["--"] else options.command
-            return _enter(_worker(place, options.worker), command or ["bash", "-l"])
+            return _enter(_worker(place, options.worker), _command(options) or ["bash", "-l"])
         case "logs":
             return _logs(place, options.worker)
         case "clean-cache":
@@ -65,8 +70,33 @@ def _do(options: argparse.Namespace) -> int:
     return 0
 
 
+def _command(options: argparse.Namespace) -> list[str]:
+    words: list[str] = options.command
+    return words[1:] if words[:1] == ["--"] else words
+
+
+def _with(place: Place, command: list[str]) -> int:
+    """The command's exit code; where the lab could be had and did not come up, never 0."""
+    reason = life.why_not(place)
+    if reason:
+        tell(f"without the lab: {reason}")
+        return subprocess.run(command, check=False).returncode
+    was_up = life.healthy(place)
+    failed = False
+    try:
+        try:
+            life.up(place)
+        except LabError as error:
+            tell(f"without the lab, which did not come up: {error}")
+            failed = True
+        return subprocess.run(command, check=False).returncode or int(failed)
+    finally:
+        if not was_up:
+            life.down(place)
+
+
 def _worker(place: Place, name: str) -> Worker:
-    net = life.current_net(place)
+    net = life.current_net(place, half_made=True)
     if net is None:
         raise LabError("the lab is not up; start it with `python -m tests.lab up`")
     fleet = life.workers(place, net)
@@ -88,11 +118,11 @@ def _logs(place: Place, name: str) -> int:
         return 0
     worker = _worker(place, name)
     print((worker.home / "console.log").read_text(errors="replace"), flush=True)
-    return _enter(worker, ["journalctl", "--no-pager", "--boot"])
+    return _enter(worker, ["journalctl", "--no-pager", "--boot"]) if worker.group.leader() else 0
 
 
 def _status(place: Place) -> int:
-    net = life.current_net(place)
+    net = life.current_net(place, half_made=True)
     if net is None:
         print("the lab is down")
         return _INCOMPLETE

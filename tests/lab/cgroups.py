@@ -7,6 +7,7 @@ on a name or on a pid that may have been reused, and nothing is lost when `up` i
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -46,9 +47,11 @@ class Group:
         return cls(root.joinpath(f"fleet-audit-lab-{place.tag}", *below))
 
     def create(self) -> Group:
-        """Make the group, and pass on every controller that its parent has to give."""
+        """Make the group; one of the lab's own passes on every controller that it was given (the root is not ours)."""
         self.path.mkdir(parents=True, exist_ok=True)
         parent = self.path.parent
+        if parent == unified_root():
+            return self
         for controller in (parent / "cgroup.controllers").read_text().split():
             with contextlib.suppress(OSError):  # a controller that cannot be had here is no reason to stop
                 (parent / "cgroup.subtree_control").write_text(f"+{controller}")
@@ -57,9 +60,9 @@ class Group:
     def pids(self) -> list[int]:
         """Every process in the group and below."""
         found: list[int] = []
-        for members in [*self.path.glob("cgroup.procs"), *self.path.glob("*/**/cgroup.procs")]:
-            with contextlib.suppress(OSError):  # the group went away while we looked
-                found += [int(pid) for pid in members.read_text().split() if pid != "0"]
+        for folder, _, _ in os.walk(self.path):  # unlike glob, it minds no group that goes away while we look
+            with contextlib.suppress(OSError):
+                found += [int(pid) for pid in Path(folder, "cgroup.procs").read_text().split() if pid != "0"]
         return found
 
     def leader(self) -> int | None:
@@ -115,7 +118,7 @@ class Group:
         twins = [where for where, kind, options in _mounts() if kind == "cgroup" and "name=systemd" in options]
         for top in [self.path, *(twin / self.path.relative_to(root) for twin in twins)]:
             for folder, _, _ in os.walk(top, topdown=False):
-                wait_for(f"{folder} to be empty", lambda folder=folder: _rmdir(folder), 10)  # type: ignore[misc]
+                wait_for(f"{folder} to be empty", functools.partial(_rmdir, folder), 10)
 
 
 def _rmdir(folder: str) -> bool:

@@ -7,7 +7,7 @@ import hashlib
 import ipaddress
 import os
 import platform
-import shutil
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tests.lab.net import Net, choose, remove_links
 from tests.lab.place import Place
 from tests.lab.roles import MACHINES
 from tests.lab.seed import seed
-from tests.lab.shell import LabError, run, tell
+from tests.lab.shell import LabError, find, run, tell
 from tests.lab.worker import Worker
 
 _PROGRAMS = {  # what is needed, and the Debian package that has it; none of these packages starts a service
@@ -48,12 +48,14 @@ def why_not(place: Place | None = None) -> str | None:
     group = unified_root()
     if group is None or not os.access(group / "cgroup.procs", os.W_OK):
         return "the lab needs a writable cgroup2 hierarchy, and none is mounted here"
-    if "overlay" not in Path("/proc/filesystems").read_text() and not shutil.which("modprobe"):
+    if "overlay" not in Path("/proc/filesystems").read_text() and not find("modprobe"):
         return "the lab needs overlay mounts, which this kernel lacks"
+    if re.search(r"[^\w./@+-]", str(place.project)):
+        return f"the checkout's path, {place.project}, has letters that mount options cannot bear; use a plain one"
     kind = run(["stat", "--file-system", "--format=%T", place.project]).stdout.strip()
     if kind in {"overlayfs", "tmpfs", "ramfs"}:
         return f"the checkout lies on {kind}, where no overlay's upper folder and no image store can be; use a disk"
-    if shutil.which("ip"):
+    if find("ip"):
         trial = "ip link add lab0 type bridge && ip link add lab1 type veth peer name lab2"
         if run(["unshare", "--net", "sh", "-c", trial], check=False).returncode != 0:
             return "the lab needs bridge and veth network devices, which this kernel does not give"
@@ -139,7 +141,7 @@ def _clean(place: Place) -> None:
     group = Group.of(place)
     group.kill()
     group.remove()
-    if shutil.which("ip"):
+    if find("ip"):
         subnet = place.read_state().get("subnet")
         remove_links(place)
         if subnet:
@@ -149,10 +151,11 @@ def _clean(place: Place) -> None:
             run(["rm", "-rf", "--one-file-system", folder], timeout=300)
 
 
-def current_net(place: Place) -> Net | None:
-    """The network of the lab that the last `up` completed, if it did."""
+def current_net(place: Place, *, half_made: bool = False) -> Net | None:
+    """The network of the lab that the last `up` completed, or began; None after `down`."""
     state = place.read_state()
-    return Net(place, ipaddress.IPv4Network(state["subnet"])) if state.get("complete") else None
+    begun = "complete" in state if half_made else state.get("complete")
+    return Net(place, ipaddress.IPv4Network(state["subnet"])) if begun else None
 
 
 def healthy(place: Place) -> bool:
@@ -180,14 +183,13 @@ def version() -> str:
 
 def install_packages() -> None:
     """Install the Debian packages of the programs that are missing."""
-    missing = sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)})
+    missing = sorted({package for program, package in _PROGRAMS.items() if not find(program)})
     if not missing:
         return
     tell(f"installing {', '.join(missing)}")
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with contextlib.suppress(LabError):  # the package lists may be missing or old: ask for them, then again
-        run(command, env=environment, timeout=900)
+        run(command, timeout=900)
         return
     run(["apt-get", "update", "-q"], timeout=600)
-    run(command, env=environment, timeout=900)
+    run(command, timeout=900)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _STARTED = time.monotonic()
+_SYSTEM_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"  # root by `su` may have none of them
 
 
 class LabError(Exception):
@@ -21,7 +24,7 @@ class CommandError(LabError):
     def __init__(self, argv: Sequence[str], returncode: int, said: str) -> None:
         """Keep the last lines of what the program said: that is where programs put the reason."""
         tail = "\n".join(said.strip().splitlines()[-12:])
-        super().__init__(f"`{' '.join(argv)}` exited {returncode}:\n{tail}")
+        super().__init__(f"`{_short(argv)}` exited {returncode}:\n{tail}")
         self.returncode = returncode
         self.said = said
 
@@ -32,7 +35,6 @@ def run(
     stdin: str | bytes = b"",
     check: bool = True,
     timeout: float | None = 120,
-    env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and return what it said, as text whatever its bytes were.
@@ -44,15 +46,33 @@ def run(
     words = [str(word) for word in argv]
     sent = stdin.encode() if isinstance(stdin, str) else stdin
     try:
-        raw = subprocess.run(words, input=sent, capture_output=True, timeout=timeout, env=env, cwd=cwd, check=False)
+        raw = subprocess.run(
+            words, input=sent, capture_output=True, timeout=timeout, env=environment(), cwd=cwd, check=False
+        )
     except subprocess.TimeoutExpired as late:
-        raise LabError(f"`{' '.join(words)[:200]}` did not finish within {timeout} s") from late
+        raise LabError(f"`{_short(words)}` did not finish within {timeout} s") from late
     done = subprocess.CompletedProcess(
         words, raw.returncode, raw.stdout.decode(errors="replace"), raw.stderr.decode(errors="replace")
     )
     if check and done.returncode != 0:
         raise CommandError(words, done.returncode, done.stderr or done.stdout)
     return done
+
+
+def find(program: str) -> str | None:
+    """Where a program is, in the places where `run` looks for it."""
+    return shutil.which(program, path=environment()["PATH"])
+
+
+def environment() -> dict[str, str]:
+    """What programs get to see: our own environment, every folder of programs, and no questions asked."""
+    path = f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_PATHS}"
+    return {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+def _short(argv: Sequence[str]) -> str:
+    command = " ".join(argv)
+    return command if len(command) < 160 else f"{command[:160]}…"
 
 
 def wait_for(what: str, ready: Callable[[], bool], seconds: float, every: float = 0.1) -> None:

@@ -447,6 +447,27 @@ def test_fleet_rules_come_last_and_see_the_hosts_verdicts() -> None:
     assert seen == [True, False]
 
 
+def test_what_a_host_that_is_none_of_ours_cannot_tell_does_not_arise() -> None:
+    """After a final `not_applicable`, an UNKNOWN is n/a; a crash stays a crash, an earlier UNKNOWN stays unknown."""
+    run = run_of(
+        fleet_of("mac"),
+        made(rule("FA100"), says(cannot_tell("dark"))),
+        made(rule("FA101"), says(not_applicable("no docker on Darwin", final=True))),
+        made(rule("FA102"), says(cannot_tell("dark"))),
+        made(rule("FA103"), crash),
+        made(rule("FA104"), says(ok("fine", "seen"))),
+    )
+    assert [verdict.status for verdict in run.verdicts] == [
+        Status.UNKNOWN,
+        Status.NOT_APPLICABLE,
+        Status.NOT_APPLICABLE,
+        Status.UNKNOWN,
+        Status.PASS,
+    ]
+    assert run.verdicts[2].message == "does not arise on such a host, see FA101"
+    assert not run.verdicts[2].remedy
+
+
 def test_a_fleet_finding_can_be_waived_by_its_subject() -> None:
     """``pool:x`` is a host pattern like another."""
     fleet = fleet_of("a", layers=[layer(waivers=(waiver(host="pool:x"),))])
