@@ -153,7 +153,7 @@ class _Walk:
         if alias and not modern:  # the alias is replaced before anything else is looked at
             return self._plugin("`docker build` is an alias for it, and ends with an error")
         switch = self._setting("DOCKER_BUILDKIT")
-        if switch is not None and not switch.value and not _refuses_empty(client):
+        if switch is not None and not switch.value and not refuses_empty(client):
             switch = None
         on = None
         if switch is not None:
@@ -317,6 +317,6 @@ class _Walk:
         return "none"
 
 
-def _refuses_empty(client: DockerClient) -> bool:
+def refuses_empty(client: DockerClient) -> bool:
     """Clients 23.0.0 to 23.0.4 take a DOCKER_BUILDKIT that is set but empty for a wrong one."""
     return bool(versions.within(client.version, ">=23.0.0,<23.0.5"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,14 @@ def lab() -> Lab:
     if running is None:
         pytest.skip(_why_skipped() or "")
     return running
+
+
+@pytest.fixture(autouse=True)
+def _alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test of the lab has it for itself, against every other test run on this machine: workers get into states."""
+    running = Lab.current() if request.node.get_closest_marker("lab") else None
+    with running.alone() if running else nullcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import pytest
@@ -20,11 +21,13 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 _ASK = "docker info --format '{{.ServerVersion}} {{.Driver}} {{.DriverStatus}}'; docker buildx version"
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def as_found(lab: Lab) -> Iterator[None]:
-    """Every worker's services are up again in the end."""
+    """Every worker's services are up again afterwards."""
     yield
-    assert [name for name, worker in lab.workers.items() if not worker.up()] == []
+    with ThreadPoolExecutor() as pool:
+        ups = pool.map(Worker.up, lab.workers.values())
+    assert [name for name, up in zip(lab.workers, ups, strict=True) if not up] == []
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ ENGINE_ENV_NAMES = (
 """Variables of dockerd's own environment that change what it is."""
 
 DAEMON_KEYS = (
-    "bridge builder cgroup-parent config-file containerd containerd-namespace containerd-plugins-namespace data-root "
+    "bridge builder cgroup-parent containerd containerd-namespace containerd-plugins-namespace data-root "
     "debug default-cgroupns-mode default-runtime default-shm-size exec-opts exec-root experimental features "
     "firewall-backend graph group hosts icc init insecure-registries ip6tables ip-forward ip-masq iptables ipv6 "
     "live-restore log-driver log-level max-concurrent-downloads max-concurrent-uploads max-download-attempts "
@@ -56,7 +56,7 @@ CLIENT_KEYS = "aliases cliPluginsExtraDirs credHelpers credsStore currentContext
 # numbers under a top-level key that is not in `keep` become "x" (an empty string stays empty) and 0; whatever stands
 # outside of strings and is no JSON word becomes ?; userinfo of URLs becomes ***.
 JSON_FILTER = r"""
-function shown(s) { sub(/:\/\/[^\/]*@/, "://***@", s); return s }
+function shown(s) { sub(/:\/\/.*@/, "://***@", s); return s }
 BEGIN { n = split(keep, a, " "); for (i = 1; i <= n; i++) ok[a[i]] = 1 }
 { t = t $0 "\n" }
 END {
@@ -100,7 +100,7 @@ END {
 # `kind` is assigned between the file names.
 UNIT_FILTER = r"""
 function tell(what, text) {
-  sub(/:\/\/[^\/]*@/, "://***@", text); gsub(/[[:cntrl:]]/, "?", text)
+  sub(/:\/\/.*@/, "://***@", text); gsub(/[[:cntrl:]]/, "?", text)
   print what "\t" kind "\t" FILENAME "\t" text
 }
 function assign(text, cut) { cut = index(text, "="); if (cut > 1 && (substr(text, 1, cut - 1) in ok)) tell("set", text) }
@@ -111,7 +111,7 @@ function words(text, verb,   i, c, n, q, w, on) {
     if (c == "\\" && i < n) { i++; c = substr(text, i, 1); w = w (c == "s" ? " " : c); on = 1 }
     else if (q != "" && c == q) q = ""
     else if (q != "" && i <= n) w = w c
-    else if (c == "\"" || c == "'") { q = c; on = 1 }
+    else if (c == "\"" || c == "\047") { q = c; on = 1 }
     else if (c == " " || c == "\t") {
       if (on) { gsub(/%%/, "%", w); if (verb == "set") assign(w); else if (w in ok) tell(verb, w) }
       w = ""; on = 0
@@ -123,7 +123,7 @@ function file_line(text, cut, name, value) {
   name = substr(text, 1, cut - 1); value = substr(text, cut + 1)
   if (kind == "etc-environment") sub(/^export[ \t]+/, "", name)
   sub(/[ \t]+$/, "", name); sub(/^[ \t]+/, "", value); sub(/[ \t]+$/, "", value)
-  if (value ~ /^".*"$/ || value ~ /^'.*'$/) value = substr(value, 2, length(value) - 2)
+  if (value ~ /^".*"$/ || value ~ /^\047.*\047$/) value = substr(value, 2, length(value) - 2)
   else if (kind == "etc-environment") sub(/[ \t]+#.*$/, "", value)
   assign(name "=" value)
 }
@@ -179,7 +179,7 @@ add() {
 n='
 ' copies=
 set -f; IFS="$n"
-for o in $(IFS=', 	'"$n"; for w in $x; do w=${w#\"}; echo "${w%\"}"; done); do add "$o/docker-buildx"; done
+[ -z "$x" ] || for o in $(IFS=' ,	'"$n"; for w in $x; do w=${w#\"}; echo "${w%\"}"; done); do add "$o/docker-buildx"; done
 [ -z "$c" ] || add "$c/cli-plugins/docker-buildx"
 for o in /usr/local/lib /usr/local/libexec /usr/lib /usr/libexec; do add "$o/docker/cli-plugins/docker-buildx"; done
 set -- $copies

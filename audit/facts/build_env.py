@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
-from audit.fact import Fact, fact_field
-from audit.model import Model
+from audit.fact import Answers, Fact, fact_field
+from audit.facts import _docker, _probes, _settings
+from audit.facts._read import Doc, cannot_tell, no_userinfo
+from audit.facts._sh import ENV_NAMES
+from audit.model import Model, Probe, Reason, Unknown
 
 Where = Literal[
     "process",
@@ -65,3 +68,97 @@ class BuildEnv(Fact):
     def get(self, name: str) -> Setting | None:
         """The setting in force for the builds."""
         return next((setting for setting in self.builds if setting.name == name), None)
+
+    probes: ClassVar[tuple[Probe, ...]] = (
+        _probes.BUILD_UNIT,
+        _probes.LOGIN_SHELL,
+        _probes.DOCKER_CLIENT,
+        _probes.HOST,
+    )
+
+    @classmethod
+    def read(cls, answers: Answers) -> Self:
+        """The service's where a unit is declared; a unit that is not there makes the fact Unknown."""
+        files = tuple(_setting(line) for line in _settings.lines_of(answers) if line.verb == "set")
+        shell = _shell(answers, files)
+        login = _of_config(answers, "host")
+        if answers.host.build_unit is None:
+            builds = _of_config(answers, "docker-client")
+            return cls(shell=(*shell, *login), all=_unique((*files, *shell, *login, *builds)))
+        answers.answer("unit-env")
+        source = _settings.source(answers)
+        if source not in ("process", "unit"):
+            raise cannot_tell(Reason.ABSENT, f"systemd knows no unit {answers.host.build_unit}")
+        answers.answer("docker-client")  # config.json counts: without it the settings are not known whole
+        service = (*_service(answers, process=source == "process"), *_of_config(answers, "docker-client"))
+        return cls(
+            service=service,
+            shell=(*shell, *login),
+            all=_unique((*files, *service, *shell, *login)),
+            service_from_process=source == "process",
+        )
+
+
+def _setting(line: _settings.Line) -> Setting:
+    where: Where = next(kind for kind in _FILES if kind == line.kind)
+    return Setting(name=line.name, value=line.value, where=where, path=line.path)
+
+
+_FILES: tuple[Where, ...] = ("manager", "unit", "drop-in", "environment-file", "etc-environment")
+
+
+def _service(answers: Answers, *, process: bool) -> tuple[Setting, ...]:
+    """What the process has, each named after the file that says the same; without a process, what the files make."""
+    files = _settings.in_force(_settings.lines_of(answers))
+    found = []
+    for name, value in sorted(_settings.running(answers).items()):
+        if name not in ENV_NAMES:
+            continue
+        line = files.get(name)
+        if line is not None and line.value == value:
+            found.append(_setting(line))
+        else:
+            found.append(Setting(name=name, value=value, where="process" if process else "unit"))
+    return tuple(found)
+
+
+def _shell(answers: Answers, files: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    """Each named after /etc/environment where that says the same."""
+    answer = answers.get("login-shell")
+    if isinstance(answer, Unknown):
+        return ()
+    everywhere = {setting.name: setting for setting in files if setting.where == "etc-environment"}
+    found: dict[str, Setting] = {}
+    for text in answer.stdout.split("\n"):
+        name, equals, value = text.partition("=")
+        if not equals or name not in ENV_NAMES:
+            continue
+        value = no_userinfo(value)
+        named = everywhere.get(name)
+        same = named is not None and named.value == value
+        found[name] = named if named and same else Setting(name=name, value=value, where="login-shell")
+    return tuple(found[name] for name in sorted(found))
+
+
+def _of_config(answers: Answers, probe: str) -> tuple[Setting, ...]:
+    """The keys of config.json that decide how a build goes."""
+    lines = _docker.lines(answers, probe)
+    path = lines.first("config") if lines else None
+    if lines is None or path is None or lines.json_text is None:
+        return ()
+    document = Doc(lines.json(path), path)
+    alias = document.doc("aliases").text("builder")
+    found = {
+        "aliases.builder": alias,
+        "currentContext": document.text("currentContext"),
+        "cliPluginsExtraDirs": ":".join(document.texts("cliPluginsExtraDirs")),
+    }
+    return tuple(
+        Setting(name=name, value=no_userinfo(value), where="config.json", path=path)
+        for name, value in found.items()
+        if value
+    )
+
+
+def _unique(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    return tuple(dict.fromkeys(settings))

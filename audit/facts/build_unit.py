@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from audit.fact import Fact, fact_field
+from typing import ClassVar, Self
+
+from audit.fact import Answers, Fact, fact_field
+from audit.facts import _probes, _settings
+from audit.facts._read import Lines, cannot_tell, garbled, number
+from audit.model import Probe, Reason
 
 
 class BuildUnit(Fact):
@@ -22,3 +27,41 @@ class BuildUnit(Fact):
         "Its process runs with another environment than its files now say; None: cannot tell",
         default=None,
     )
+
+    probes: ClassVar[tuple[Probe, ...]] = (_probes.BUILD_UNIT,)
+
+    @classmethod
+    def read(cls, answers: Answers) -> Self:
+        """`systemctl show`, and the process's environment against the files'."""
+        name = answers.host.build_unit
+        if name is None:
+            raise cannot_tell(Reason.NOT_ASKED, "the inventory declares no build_unit")
+        answer = answers.answer("build-unit")
+        if answer.exit == 127:
+            raise cannot_tell(Reason.ABSENT, "there is no systemctl")
+        lines = Lines(answer.stdout)
+        shown: dict[str, list[str]] = {}
+        for said in lines.all("show"):
+            key, _, value = said.partition("=")
+            shown.setdefault(key, []).append(value)
+
+        def first(key: str) -> str:
+            return shown.get(key, [""])[0]
+
+        if not first("LoadState") or not first("ActiveState"):
+            raise garbled(f"systemctl shows no state of {name}: {answer.stderr.strip() or 'no message'}")
+        if first("LoadState") == "not-found":
+            raise cannot_tell(Reason.ABSENT, f"systemd knows no unit {name}")
+        return cls(
+            name=name,
+            load_state=first("LoadState"),
+            active_state=first("ActiveState"),
+            user=first("User") or "root",
+            home=_settings.running(answers).get("HOME"),
+            main_pid=number(first("MainPID")) or None,
+            fragment=first("FragmentPath") or None,
+            drop_ins=tuple(first("DropInPaths").split()),
+            environment_files=tuple(value.partition(" (")[0] for value in shown.get("EnvironmentFiles", ()) if value),
+            requires_mounts_for=tuple(first("RequiresMountsFor").split()),
+            stale_environment=_settings.stale(answers),
+        )

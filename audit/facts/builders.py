@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from audit.fact import Fact, fact_field
-from audit.model import Model
+import json
+import re
+from typing import ClassVar, Self
+
+from audit.fact import Answers, Fact, fact_field, parse_object
+from audit.facts import _docker, _probes
+from audit.facts._read import MOST_ITEMS, Doc, cannot_tell, garbled, short
+from audit.model import Answer, Model, Probe, Reason
+
+_COLUMNS = re.compile(r"\s{2,}")
 
 
 class BuilderNode(Model):
@@ -46,3 +54,118 @@ class Builders(Fact):
     def named(self, name: str) -> Builder | None:
         """The builder of that name."""
         return next((builder for builder in self.builders if builder.name == name), None)
+
+    probes: ClassVar[tuple[Probe, ...]] = (_probes.BUILDX_LS, _probes.DOCKER_VERSION, _probes.DOCKER_CLIENT)
+
+    @classmethod
+    def read(cls, answers: Answers) -> Self:
+        """`docker buildx ls` where buildx has a store; else there is only the context's own builder."""
+        answer = answers.answer("buildx-ls")
+        head, marker, listed = f"\n{answer.stdout}".partition("\nls\n")
+        words = head.split()
+        if not marker and words and words[-1] in ("none", "absent"):
+            raise cannot_tell(Reason.ABSENT, "there is no buildx plugin")
+        if not marker and words and words[-1] == "no-store":
+            name = _context(answers)
+            return cls(builders=(Builder(name=name, driver="docker", selected=True),), selected=name)
+        if not marker or not listed.strip():
+            raise _failed(answer)
+        builders = _from_json(listed) if listed.lstrip().startswith("{") else _from_table(listed)
+        if not builders:
+            raise garbled("docker buildx ls lists no builder")
+        return cls(builders=builders, selected=next((one.name for one in builders if one.selected), None))
+
+
+def _context(answers: Answers) -> str:
+    """The builder of the docker driver is called as the context."""
+    client = _docker.client(answers).client
+    return (client.text("Context") if client else None) or "default"
+
+
+def _failed(answer: Answer) -> Exception:
+    said = next((line for line in answer.stderr.splitlines() if line.strip()), "no message")
+    return garbled(f"docker buildx ls failed (exit {answer.exit}): {said}")
+
+
+def _from_json(text: str) -> tuple[Builder, ...]:
+    """One object a line, as buildx 0.13 and newer print."""
+    found: list[Builder] = []
+    for line in text.splitlines()[:MOST_ITEMS]:
+        if not line.strip():
+            continue
+        row = Doc(parse_object(line, "docker buildx ls"), "docker buildx ls")
+        name = row.text("Name")
+        if name is None:
+            raise garbled("docker buildx ls names no builder")
+        nodes = tuple(_node(node) for node in row.docs("Nodes"))
+        found.append(
+            Builder(
+                name=name,
+                driver=row.text("Driver") or "",
+                selected=row.flag("Current"),
+                error=_error_of(row),
+                nodes=nodes,
+            )
+        )
+    return tuple(found)
+
+
+def _node(row: Doc) -> BuilderNode:
+    platforms = row.raw("Platforms")
+    names = tuple(part for part in platforms.split(",") if part) if isinstance(platforms, str) else row.texts("Platforms")
+    return BuilderNode(
+        name=row.text("Name") or "",
+        endpoint=row.text("Endpoint") or "",
+        status=row.text("Status") or "",
+        buildkit=_version(row.text("Version")),
+        platforms=names,
+        error=_error_of(row),
+    )
+
+
+def _error_of(row: Doc) -> str | None:
+    said = row.raw("Err")
+    return None if not said else short(said if isinstance(said, str) else json.dumps(said))
+
+
+def _version(text: str | None) -> str | None:
+    """Without the v; the engine's embedded BuildKit may not know its own (v0.0.0+unknown)."""
+    return None if not text or text.startswith("v0.0.0") else text.removeprefix("v")
+
+
+def _from_table(text: str) -> tuple[Builder, ...]:
+    """The table of buildx before 0.13: a builder a line, its nodes indented below (older: by two blanks, newer: \\_)."""
+    rows: list[tuple[str, list[str], list[BuilderNode]]] = []
+    lines = text.splitlines()
+    if not lines or not lines[0].startswith("NAME/NODE"):
+        raise garbled("docker buildx ls prints neither JSON nor its table")
+    for line in lines[1 : MOST_ITEMS + 1]:
+        if not line.strip():
+            continue
+        indented = line[0] in " \\"
+        cells = [short(cell) for cell in _COLUMNS.split(line.strip().removeprefix("\\_").strip())]
+        if not indented:
+            rows.append((cells[0], cells[1:], []))
+        elif rows:
+            name, endpoint, status, buildkit, platforms = (cells + [""] * 5)[:5]
+            if not re.match(r"v\d", buildkit):
+                buildkit, platforms = "", buildkit
+            rows[-1][2].append(
+                BuilderNode(
+                    name=name,
+                    endpoint=endpoint,
+                    status=status,
+                    buildkit=_version(buildkit),
+                    platforms=tuple(part.strip("* ") for part in platforms.split(",") if part.strip("* ")),
+                )
+            )
+    return tuple(
+        Builder(
+            name=name.removesuffix("*").strip(),
+            driver=cells[0] if cells else "",
+            selected=name.endswith("*") or "*" in cells[:1],
+            error=" ".join(cells[1:]) or None,
+            nodes=tuple(nodes),
+        )
+        for name, cells, nodes in rows
+    )

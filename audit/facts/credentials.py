@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
-from audit.fact import Fact, fact_field
-from audit.model import Model
+from audit.fact import Answers, Fact, fact_field
+from audit.facts import _docker, _probes
+from audit.facts._read import Doc, no_userinfo
+from audit.model import Model, Probe
+
+HUB = ("https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io", "docker.io")
 
 
 class Credential(Model):
@@ -30,3 +34,54 @@ class Credentials(Fact):
     """What `config.json` of the build user and of the login hold."""
 
     found: tuple[Credential, ...] = fact_field("All of them", default=())
+
+    probes: ClassVar[tuple[Probe, ...]] = (_probes.DOCKER_CLIENT, _probes.HOST)
+
+    @classmethod
+    def read(cls, answers: Answers) -> Self:
+        """Both config files; one that both accounts share is the builds'."""
+        answers.answer("docker-client")
+        found: dict[tuple[str, str], Credential] = {}
+        accounts: tuple[tuple[str, Literal["builds", "login"]], ...] = (("docker-client", "builds"), ("host", "login"))
+        for probe, account in accounts:
+            lines = _docker.lines(answers, probe)
+            path = lines.first("config") if lines else None
+            if lines is None or path is None or lines.json_text is None:
+                continue
+            for one in _of_file(Doc(lines.json(path), path), path, account):
+                found.setdefault((one.path, one.registry), one)
+        return cls(found=tuple(found.values()))
+
+
+def _of_file(document: Doc, path: str, account: Literal["builds", "login"]) -> list[Credential]:
+    """The worker has put ``x`` in the place of every secret that is not empty."""
+    store = document.text("credsStore")
+    found: dict[str, Credential] = {}
+    for name, entry in document.members("auths"):
+        registry = normalised(name)
+        keeping: Literal["plain", "token", "helper"] | None = None
+        if entry.text("identitytoken") or entry.text("registrytoken"):
+            keeping = "token"
+        elif entry.text("auth") or entry.text("password"):
+            keeping = "plain"
+        elif store:
+            keeping = "helper"
+        if keeping:
+            helper = store if keeping == "helper" else None
+            found[registry] = Credential(registry=registry, keeping=keeping, helper=helper, path=path, account=account)
+    helpers = document.doc("credHelpers")
+    for name in helpers.keys():
+        helper = helpers.text(name)
+        if helper:
+            registry = normalised(name)
+            found[registry] = Credential(registry=registry, keeping="helper", helper=helper, path=path, account=account)
+    return [found[registry] for registry in sorted(found)]
+
+
+def normalised(name: str) -> str:
+    """The registry's host, as images are named after it."""
+    if name in HUB:
+        return "docker.io"
+    host = no_userinfo(name).partition("://")[2] or no_userinfo(name)
+    host = host.removeprefix("***@").partition("/")[0]
+    return "docker.io" if host in HUB else host

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from audit.fact import Fact, fact_field
+from typing import ClassVar, Self
+
+from audit.fact import Answers, Fact, fact_field
+from audit.facts import _docker, _probes
+from audit.facts._packages import Packages
+from audit.facts._read import Doc, garbled, no_userinfo
+from audit.model import Probe, Reason, Unknown
+
+LOOPBACK = frozenset({"127.0.0.0/8", "::1/128"})
 
 
 class Engine(Fact):
@@ -33,3 +41,63 @@ class Engine(Fact):
     images: int | None = fact_field("Images in the store", drift="volatile", default=None)
     package: str | None = fact_field("Package and version that own dockerd", default=None)
     log_driver: str | None = fact_field("Default log driver of containers", default=None)
+
+    probes: ClassVar[tuple[Probe, ...]] = (_probes.DOCKER_INFO, _probes.DOCKER_VERSION, _probes.PACKAGES)
+
+    @classmethod
+    def read(cls, answers: Answers) -> Self:
+        """What `docker info` says is needed; `docker version` adds the API's range and the parts' versions."""
+        info = _docker.info(answers)
+        version = info.text("ServerVersion")
+        if version is None:
+            raise garbled("docker info names no ServerVersion")
+        server = _server(answers)
+        registries = info.doc("RegistryConfig")
+        options = info.texts("SecurityOptions")
+        local = _docker.is_local(answers, info)
+        return cls(
+            version=version,
+            api_version=server.text("ApiVersion"),
+            min_api_version=server.text("MinAPIVersion"),
+            os=info.text("OSType") or server.text("Os"),
+            arch=server.text("Arch"),
+            name=info.text("Name"),
+            engine_id=info.text("ID"),
+            rootless=any(option.split(",")[0] == "name=rootless" for option in options),
+            experimental=info.flag("ExperimentalBuild"),
+            cgroup_version=info.text("CgroupVersion"),
+            cgroup_driver=info.text("CgroupDriver"),
+            firewall_backend=info.doc("FirewallBackend").text("Driver"),
+            containerd_version=_component(server, "containerd"),
+            containerd_address=info.doc("Containerd").text("Address"),
+            runc_version=_component(server, "runc"),
+            data_root=info.text("DockerRootDir"),
+            live_restore=info.flag("LiveRestoreEnabled"),
+            default_runtime=info.text("DefaultRuntime"),
+            mirrors=tuple(no_userinfo(mirror) for mirror in registries.texts("Mirrors")),
+            insecure_registries=insecure_registries(registries),
+            warnings=tuple(no_userinfo(warning) for warning in info.texts("Warnings")),
+            running=info.count("ContainersRunning"),
+            images=info.count("Images"),
+            package=Packages.read(answers).of("dockerd") if local else None,
+            log_driver=info.text("LoggingDriver"),
+        )
+
+
+def insecure_registries(registries: Doc) -> tuple[str, ...]:
+    """RegistryConfig's networks and names that need no TLS, loopback left out."""
+    networks = [network for network in registries.texts("InsecureRegistryCIDRs") if network not in LOOPBACK]
+    names = [name for name, index in registries.members("IndexConfigs") if index.raw("Secure") is False]
+    return tuple(no_userinfo(one) for one in (*networks, *names))
+
+
+def _server(answers: Answers) -> Doc:
+    """The Server part of `docker version`; empty where it came too late."""
+    answer = answers.get("docker-version")
+    if isinstance(answer, Unknown) and answer.reason is Reason.TIMEOUT:
+        return Doc({}, "docker version")
+    return _docker.client(answers).server or Doc({}, "docker version")
+
+
+def _component(server: Doc, name: str) -> str | None:
+    return next((part.text("Version") for part in server.docs("Components") if part.text("Name") == name), None)

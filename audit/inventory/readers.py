@@ -214,7 +214,13 @@ def as_yaml_text(value: str) -> str:
     plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./@+-]*", value)
     if plain and isinstance(as_ansible(value), str) and not disputed(value):
         return value
-    escaped = "".join(
-        f"\\x{ord(c):02x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c for c in value
-    )
-    return f'"{escaped}"'
+    return '"' + "".join(_escaped(letter) for letter in value) + '"'
+
+
+def _escaped(letter: str) -> str:
+    if letter in '"\\':
+        return "\\" + letter
+    if letter.isprintable():
+        return letter
+    code = ord(letter)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

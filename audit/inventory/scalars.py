@@ -11,9 +11,9 @@ _FALSE = re.compile(r"(?:no|No|NO|false|False|FALSE|off|Off|OFF)\Z")
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)\Z")
 _BASED = re.compile(r"([-+]?)0(?:(b)([01_]+)|(x)([0-9a-fA-F_]+)|([0-7_]+))\Z")
-_SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")
-_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?\Z")
-_SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF|nan|NaN|NAN)\Z")
+_SIXTIES = re.compile(r"[-+]?(?:[1-9][0-9_]*(?::[0-5]?[0-9])+|[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*)\Z")
+_FLOAT = re.compile(r"(?:[-+]?[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?\Z")
+_SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF|(?<![-+]\.)(?:nan|NaN|NAN))\Z")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _TIME = re.compile(r"\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d")
 _INT_12 = re.compile(r"[-+]?[0-9]+\Z")
@@ -41,7 +41,7 @@ def _number(text: str) -> object:
         sign, binary, bits, _, digits, octal = found.groups()
         base, body = (2, bits) if binary else (8, octal) if octal else (16, digits)
         body = body.replace("_", "")
-        return int(sign + body, base) if body else text
+        return int(sign + (body or "0"), base)
     if _SIXTIES.match(text):
         total = 0.0
         for part in text.lstrip("+-").replace("_", "").split(":"):

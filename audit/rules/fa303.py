@@ -13,7 +13,7 @@ rule = Rule(
     why="Docker takes the first copy it finds, and the account's own folder comes before the packaged ones: upgrades "
     "of the package change nothing, and another account builds with another version.",
     symptom="`apt` says that buildx is upgraded, `docker buildx version` still says the old one.",
-    remedy="Remove the copy that `docker info` shows as Path (mostly in ~/.docker/cli-plugins) and keep the packaged one.",
+    remedy="Remove the copy that `docker info` shows as Path (mostly ~/.docker/cli-plugins), keep the packaged one.",
     refs=("docker/cli cli-plugins/manager/manager.go",),
 )
 

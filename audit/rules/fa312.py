@@ -13,7 +13,7 @@ rule = Rule(
     title="A merge host has a buildx that merges correctly",
     severity=Severity.ERROR,
     why="`imagetools create` before 0.11 always writes Docker's list type, even round OCI images and attestations.",
-    symptom="A merged tag whose type is …manifest.list.v2+json with OCI children; a strict registry says manifest invalid.",
+    symptom="A merged tag of type …manifest.list.v2+json with OCI children; a strict registry says manifest invalid.",
     remedy="Install buildx 0.13 or newer (0.32 is the best for merging across repositories), or merge elsewhere.",
     refs=("docker/buildx commit b702188b6",),
 )

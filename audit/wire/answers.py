@@ -47,7 +47,7 @@ def evidence(
         answers[probe.name] = _answer(section, probe.timeout, missing)
         if section is None or section.fault or section.truncated:
             faults.append(probe.name)
-    return _judged(host, stream, printed, answers | own, faults).model_copy(
+    return _judged(stream, printed, answers | own, faults).model_copy(
         update={
             "started": printed.started,
             "seconds": round(seconds, 3),
@@ -88,7 +88,7 @@ def _missing(stream: frames.Stream, printed: Printed) -> Unknown:
         return Unknown(
             reason=Reason.TRUNCATED, detail=f"the worker printed more than {frames.TOTAL_CAP >> 20} MiB in all"
         )
-    if stream.count is not None:
+    if stream.ended:
         return Unknown(reason=Reason.GARBLED, detail="the worker says that it has run, but its section is missing")
     return Unknown(reason=Reason.GARBLED, detail="the output ended before its section")
 
@@ -111,7 +111,7 @@ def _answer(section: frames.Section | None, limit: float | None, missing: Unknow
 
 
 def _judged(
-    host: Host, stream: frames.Stream, printed: Printed, answers: dict[str, Answer | Unknown], faults: list[str]
+    stream: frames.Stream, printed: Printed, answers: dict[str, Answer | Unknown], faults: list[str]
 ) -> HostEvidence:
     outside = one_line(stream.outside.decode("utf-8", "replace"), 160)
     if not stream.sections and stream.hello is None and faults:
@@ -120,12 +120,12 @@ def _judged(
         status = "" if printed.status is None else f", exit {printed.status}"
         what = f": {outside!r}" if outside else ""
         return HostEvidence(outcome=Outcome.GARBLED, detail=f"the script did not run{status}{what}", phase="probe")
-    if not faults and (printed.complete or stream.count is not None):
+    if not faults and (printed.complete or stream.ended):
         return HostEvidence(outcome=Outcome.OK, answers=answers)
     parts = [printed.why.detail] if printed.why is not None else []
     if printed.cut:
         parts.append(f"it printed more than {frames.TOTAL_CAP >> 20} MiB in all")
-    if stream.count is None and not parts:
+    if not stream.ended and not parts:
         status = " without an exit status (a signal?)" if printed.status is None else f" with exit {printed.status}"
         parts.append(f"the script ended early{status}")
     if faults:
@@ -136,5 +136,5 @@ def _judged(
         return HostEvidence(
             outcome=printed.why.outcome, detail="; ".join(parts), phase=printed.why.phase, answers=answers
         )
-    outcome = Outcome.PARTIAL if whole or stream.count is not None else Outcome.GARBLED
+    outcome = Outcome.PARTIAL if whole or stream.ended else Outcome.GARBLED
     return HostEvidence(outcome=outcome, detail="; ".join(parts), phase="probe", answers=answers)

@@ -40,31 +40,42 @@ quote() { # quote VALUE: sets q to it in single quotes
 	q="'$q$r'"
 }
 
-# The limit: coreutils' timeout kills the whole group; busybox's does not, so there (or with none) we watch ourselves.
-limit=$(command -v timeout)
-if [ -L "$limit" ]; then case $("$limit" --version) in *coreutils*) ;; *) limit= ;; esac; fi
-session=; have setsid && session=setsid
-watch='
-'"$session"' /bin/sh -c "$2" </dev/null & p=$!
-( trap "kill \$s" TERM; sleep "$1" & s=$!; wait $s && kill -9 '"${session:+-}"'$p ) >/dev/null 2>&1 &
-w=$!; wait $p; r=$?; kill $w 2>/dev/null; exit $r'
-limited() { # limited SECONDS SCRIPT [PREFIX...]: run it, nothing on stdin
-	s=$1 c=$2; shift 2
-	if [ -n "$limit" ]; then "$@" timeout -s KILL "$s" /bin/sh -c "$c" </dev/null
-	else "$@" /bin/sh -c "$watch" sh "$s" "$c" </dev/null; fi
+# Every process of a probe carries FA_PROBE. When its limit ends, whoever still carries it is killed, wherever it has
+# got to: one `sleep` for all probes of a limit, in place of a `timeout` for every one.
+slay='set -- "FA_PROBE=$1\.($2)\."
+for _ in 1 2 3; do
+	for f in $(grep -lE -e "$1" /proc/[0-9]*/environ 2>/dev/null); do f=${f#/proc/}; kill -9 "${f%/*}"; done
+done'
+overdue() { # overdue SECONDS NAMES [SECONDS NAMES]...: kill them then; seconds count from the last, names are a|b|c
+	began= # a signal waits until the shell knows the process that it has just started
+	trap '[ -z "$began" ] || kill -9 "$!"; exit' TERM
+	while [ $# -gt 0 ]; do
+		began=yes
+		sleep "$1" >/dev/null 6>&- 7>&- 8>&- 9>&- &
+		wait "$!"
+		$as_root /bin/sh -c "$slay" sh "$mark" "$2"
+		shift 2
+	done
 }
-run() { # run SECONDS WHO SCRIPT
+soon() { # soon COMMAND...: a question of our own, which must not hang
+	if have timeout; then timeout 8 "$@"; else "$@"; fi </dev/null
+}
+run() { # run NAME WHO SCRIPT
 	case $2 in
-	root) limited "$1" "$root_env$3" $as_root ;;
-	builder) limited "$1" "$builder_env$3" $as_builder ;;
-	both) limited "$1" "$builder_env$3" $as_root ;;
-	*) limited "$1" "$3" ;;
+	root) as=$as_root c=$root_env$3 ;;
+	builder) as=$as_builder c=$builder_env$3 ;;
+	both) as=$as_root c=$builder_env$3 ;;
+	*) as= c=$3 ;;
 	esac
+	if [ -z "$as" ]; then FA_PROBE=$mark.$1. /bin/sh -c "$c" </dev/null
+	else $as env "FA_PROBE=$mark.$1." /bin/sh -c "$c" </dev/null; fi
 }
-probe() { # probe NAME SECONDS WHO SCRIPT: run it and print its section
+count=0 stages= watches= as_root=
+go() { # go NAME WHO SCRIPT: run a probe and print its section, beside all the others
+	count=$((count + 1))
 	{
 		uptime_now; began=$now
-		{ out=$({ run "$2" "$3" "$4" 2>&4 4>&- 6>&- 7>&- 8>&- 9>&-; printf ':%s' "$?"; } | head -c "$cap"); } 4>&2 2>/dev/null
+		{ out=$({ run "$1" "$2" "$3" 2>&4 4>&- 6>&- 7>&- 8>&- 9>&-; printf ':%s' "$?"; } | head -c "$cap"); } 4>&2 2>/dev/null
 		uptime_now; take
 		printf '\n%s O %s %s %s %s\n%s\n%s C\n' "$mark" "$1" "$began" "$now" "${#out}" "$out" "$mark"
 		give
@@ -75,10 +86,10 @@ probe() { # probe NAME SECONDS WHO SCRIPT: run it and print its section
 			[ "${#err}" -lt "$err_cap" ] || { cat >/dev/null; break; }
 		done
 		[ -z "$err" ] || { take; printf '\n%s E %s %s\n%s\n%s C\n' "$mark" "$1" "${#err}" "$err" "$mark" >&6; give; }
-	}
+	} &
+	if [ -n "$turns" ]; then stages="$stages $!"; else wait "$!"; fi
 }
-count=0
-go() { count=$((count + 1)); if [ -n "$turns" ]; then probe "$@" & else probe "$@"; fi; }
+watch() { [ -z "$turns" ] || { overdue "$@" & watches="$watches $!"; }; }
 
 epoch=$(date +%s.%N)
 case $epoch in *[!0-9.]* | *. | '') epoch=$(date +%s) ;; esac
@@ -90,13 +101,14 @@ printf '\n%s H %s\n' "$mark" "${epoch:--}" >&6
 # ---- root, through sudo where the inventory says so
 uid=; while read -r k v _; do case $k in Uid:) uid=$v; break ;; esac; done </proc/self/status
 [ -n "$uid" ] || uid=$(id -u)
-quote "$PATH"; root_env="export LC_ALL=C PATH=$q; unset ENV; " builder_env=
-as_root= as_builder= root=yes
+quote "$PATH"; root_env="export LC_ALL=C PATH=$q; unset ENV; "
+builder_env=$root_env
+as_builder= root=yes
 if [ "$fa_become" = yes ]; then
 	state=ok said=
 	if [ "$uid" != 0 ]; then
 		if have sudo; then
-			said=$(limited 10 'sudo -n true' 2>&1) || state=denied
+			said=$(soon sudo -n true 2>&1) || state=denied
 			case $state,$said in denied,*assword*) state=password ;; esac
 			as_root='sudo -n'
 		else state=absent; fi
@@ -146,7 +158,7 @@ keep_words() { # keep_words TEXT: what `systemctl show -p Environment` prints
 	done
 }
 look() { # look FILE: print it, as root if need be
-	if [ -r "$1" ]; then cat "$1" 2>/dev/null; elif [ -n "$as_root" ]; then $as_root cat "$1" 2>/dev/null; else return 1; fi
+	if [ -r "$1" ]; then cat "$1"; elif [ -n "$as_root" ]; then $as_root cat "$1"; else return 1; fi
 }
 property() { # property LINE: of `systemctl show`
 	case $1 in
@@ -158,12 +170,12 @@ property() { # property LINE: of `systemctl show`
 	esac
 }
 if [ -n "$fa_unit" ]; then
-	quote "$fa_unit"
-	shown=$(limited 8 "systemctl show -p LoadState -p MainPID -p User -p Environment -p EnvironmentFiles -- $q" 2>&1) || shown="failed=$shown"
+	shown=$(soon systemctl show -p LoadState -p MainPID -p User -p Environment -p EnvironmentFiles -- "$fa_unit" 2>&1) ||
+		shown="failed=$shown"
 	load= pid= user= words= files=
 	each_line "$shown" property
 	source=absent
-	me=$(id -un 2>/dev/null)
+	me=$(id -un)
 	[ "$load" != loaded ] || {
 		source=unit
 		: "${user:=root}"
@@ -172,8 +184,8 @@ if [ -n "$fa_unit" ]; then
 			vars=$(look "/proc/$pid/environ" | tr '\n\000' '\001\n') && [ -n "$vars" ] && source=process ;;
 		esac
 		if [ "$source" = unit ]; then
-			vars=$(limited 8 'systemctl show-environment' 2>/dev/null)
-			home=$(getent passwd "$user" 2>/dev/null); home=${home%:*}; home=${home##*:}
+			vars=$(soon systemctl show-environment)
+			home=$(getent passwd "$user"); home=${home%:*}; home=${home##*:}
 			[ "$user" = root ] || [ -z "$home" ] || vars="$vars${nl}HOME=$home"
 		fi
 		each_line "$vars" keep
@@ -183,7 +195,7 @@ if [ -n "$fa_unit" ]; then
 		}
 		case $user in '' | *[!A-Za-z0-9._-]*) ;; "$me") ;; *)
 			if [ "$uid" = 0 ]; then
-				if have setpriv && gid=$(id -g "$user" 2>/dev/null); then
+				if have setpriv && gid=$(id -g "$user"); then
 					as_builder="setpriv --reuid=$user --regid=$gid --init-groups --"
 				elif have runuser; then as_builder="runuser -u $user --"; fi
 			elif [ -n "$as_root" ]; then
@@ -203,7 +215,8 @@ if [ -n "$fa_unit" ]; then
 fi
 @BUILDER@
 
-wait
+wait $stages
+[ -z "$watches" ] || kill $watches
 printf '\n%s N %s\n' "$mark" "$count" >&6
 }
 }

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from audit.model import Outcome
-from audit.wire.failures import WireFailure
+from audit.wire.failures import WireError
 from audit.wire.options import Phase
 
 K = TypeVar("K", bound=Hashable)
@@ -49,9 +49,9 @@ class Clock:
         """Whether it has ended."""
         return time.monotonic() >= self.ends
 
-    def failure(self, what: str, phase: Phase) -> WireFailure:
+    def failure(self, what: str, phase: Phase) -> WireError:
         """The time-out, as a sentence: ``WHAT within 10 s (the connect limit)``."""
-        return WireFailure(Outcome.TIMEOUT, f"{what} within {self.seconds:g} s (the {self.name} limit)", phase)
+        return WireError(Outcome.TIMEOUT, f"{what} within {self.seconds:g} s (the {self.name} limit)", phase)
 
 
 class Watchdog:

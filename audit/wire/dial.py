@@ -14,7 +14,7 @@ from typing import Any
 
 from audit.model import Outcome
 from audit.wire.clocks import Clock
-from audit.wire.failures import WireFailure, errno_text
+from audit.wire.failures import WireError, errno_text
 from audit.wire.sshconfig import Route
 
 STAGGER = 0.25
@@ -30,7 +30,7 @@ def resolve(name: str, port: int, clock: Clock) -> list[Address]:
     own, which is left to itself when the clock ends.
 
     Raises:
-        WireFailure: the name does not resolve, or not in time.
+        WireError: the name does not resolve, or not in time.
     """
     flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
     try:
@@ -52,7 +52,7 @@ def resolve(name: str, port: int, clock: Clock) -> list[Address]:
         raise clock.failure(f"the name {name} was not resolved", "resolve")
     if isinstance(found[0], Exception):
         why = found[0].strerror if isinstance(found[0], OSError) and found[0].strerror else "it is no valid name"
-        raise WireFailure(Outcome.UNREACHABLE, f"the name {name} does not resolve: {why}", "resolve")
+        raise WireError(Outcome.UNREACHABLE, f"the name {name} does not resolve: {why}", "resolve")
     return _addresses(found[0])
 
 
@@ -69,7 +69,7 @@ def connect(addresses: list[Address], clock: Clock, stopped: threading.Event) ->
     """The first TCP connection that comes about.
 
     Raises:
-        WireFailure: none did; the detail says why for the last address that told.
+        WireError: none did; the detail says why for the last address that told.
     """
     waiting = list(addresses)
     why = "no address"
@@ -96,17 +96,17 @@ def connect(addresses: list[Address], clock: Clock, stopped: threading.Event) ->
             pause = min(clock.left, STAGGER)
             for key, _ in selector.select(pause):
                 tried = key.fileobj
-                assert isinstance(tried, socket.socket)  # noqa: S101 - for the type checker: nothing else is registered
+                assert isinstance(tried, socket.socket)
                 selector.unregister(tried)
                 error = tried.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if error == 0:
                     return _keep(tried, open_sockets)
                 why, next_start = errno_text(error), 0.0
         if stopped.is_set():
-            raise WireFailure(Outcome.NOT_ASKED, "interrupted", "connect")
+            raise WireError(Outcome.NOT_ASKED, "interrupted", "connect")
         if clock.over:
             why = f"no answer within {clock.seconds:g} s (the {clock.name} limit)"
-        raise WireFailure(Outcome.UNREACHABLE, why, "connect")
+        raise WireError(Outcome.UNREACHABLE, why, "connect")
 
 
 def _keep(connected: socket.socket, others: contextlib.ExitStack) -> socket.socket:

@@ -19,7 +19,7 @@ from audit.wire.options import Phase
 from audit.wire.redact import one_line
 
 
-class WireFailure(Exception):
+class WireError(Exception):
     """A host could not be asked.
 
     Args:
@@ -99,26 +99,26 @@ def errno_text(number: int) -> str:
     return text if number == errno.EIO else text[:1].lower() + text[1:]
 
 
-def from_foreign(error: BaseException, phase: Phase) -> WireFailure:
+def from_foreign(error: BaseException, phase: Phase) -> WireError:
     """A library's exception in this phase, as ours. Total: every exception becomes something."""
-    if isinstance(error, WireFailure):
+    if isinstance(error, WireError):
         return error
     if phase in ("resolve", "connect"):
-        return WireFailure(Outcome.UNREACHABLE, said(error), phase, again=closed(error))
+        return WireError(Outcome.UNREACHABLE, said(error), phase, again=closed(error))
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-        return WireFailure(Outcome.UNREACHABLE, f"no common way to encrypt: {said(error)}", phase)
+        return WireError(Outcome.UNREACHABLE, f"no common way to encrypt: {said(error)}", phase)
     if phase == "hostkey":
         if closed(error):
-            return WireFailure(Outcome.UNREACHABLE, f"{said(error)} before the keys were agreed", phase)
+            return WireError(Outcome.UNREACHABLE, f"{said(error)} before the keys were agreed", phase)
         if isinstance(error, OSError):
-            return WireFailure(Outcome.UNREACHABLE, said(error), phase)
-        return WireFailure(
+            return WireError(Outcome.UNREACHABLE, said(error), phase)
+        return WireError(
             Outcome.GARBLED, f"what answers there is no SSH server that we understand: {said(error)}", phase
         )
     if phase == "auth":
         if isinstance(error, paramiko.AuthenticationException):
-            return WireFailure(Outcome.AUTH, said(error), phase)
-        return WireFailure(Outcome.UNREACHABLE, f"the login was cut off: {said(error)}", phase)
+            return WireError(Outcome.AUTH, said(error), phase)
+        return WireError(Outcome.UNREACHABLE, f"the login was cut off: {said(error)}", phase)
     if isinstance(error, paramiko.ChannelException):
-        return WireFailure(Outcome.DENIED, f"the server lets no command be run: {said(error)}", phase)
-    return WireFailure(Outcome.UNREACHABLE, f"the connection was lost: {said(error)}", phase)
+        return WireError(Outcome.DENIED, f"the server lets no command be run: {said(error)}", phase)
+    return WireError(Outcome.UNREACHABLE, f"the connection was lost: {said(error)}", phase)

@@ -3,14 +3,17 @@
 The stream of one worker, `M` being ``FA`` and the run's nonce::
 
     M H 1763942400.123456789          hello, with the worker's clock
-    M O NAME STARTED ENDED            a section: what a probe printed, then ``:`` and its exit status
-    M C CRC LENGTH                    closes a section: POSIX cksum of it
-    M E NAME                          a section: what it printed on stderr, where it printed anything
-    M C CRC LENGTH
-    M Z COUNT                         the end: so many probes have run
+    M O NAME STARTED ENDED LENGTH     a section: what a probe printed, then ``:`` and its exit status
+    M C                               closes a section
+    M E NAME LENGTH                   a section: what it printed on stderr, where it printed anything
+    M C
+    M N COUNT                         so many probes have run
+    M Z CRC LENGTH                    the end: POSIX cksum of all lines and sections before
 
 A marker line starts after a newline of its own. Whatever stands outside of sections is noise and is only counted.
-A section is believed only if it is closed and its checksum and length hold; two sections of one name are not.
+A section is believed only if it is closed and its length holds; two sections of one name are not. At the end the
+checksum is taken over what was understood: where it does not hold and no section is known to be the cause, none is
+believed. A stream that was cut short has no checksum; its whole sections stand by their lengths and their nonce.
 """
 
 from __future__ import annotations
@@ -72,7 +75,8 @@ class Stream:
     Attributes:
         sections: by probe name.
         hello: the worker's clock as it printed it; None when the script did not start.
-        count: how many probes the script says it has run; None when the end is missing.
+        count: how many probes the script says it has run; None when it did not come so far.
+        ended: the end line came.
         noise: bytes outside of sections.
         outside: the first of that noise, for messages.
     """
@@ -80,6 +84,7 @@ class Stream:
     sections: dict[str, Section] = field(default_factory=dict)
     hello: str | None = None
     count: int | None = None
+    ended: bool = False
     noise: int = 0
     outside: bytes = b""
 
@@ -98,32 +103,45 @@ def ended(data: bytes | bytearray, nonce: str, start: int = 0) -> bool:
 def parse(data: bytes, nonce: str) -> Stream:
     """Read a worker's whole output. Linear; never raises, whatever it holds."""
     stream = Stream()
-    outside: list[bytes] = []
-    pieces = (b"\n" + data).split(b"\n" + marker(nonce))
-    outside.append(pieces[0][1:])
+    begin = b"\n" + marker(nonce)
+    pieces = (b"\n" + data).split(begin)
+    outside = [pieces[0][1:]]
+    understood: list[bytes] = []
     opened: tuple[str, list[str], bytes] | None = None
+    sums: list[str] = []
     for piece in pieces[1:]:
         line, newline, rest = piece.partition(b"\n")
         kind, *words = line.decode("ascii", "replace").split() or [""]
-        if kind != "C" and opened is not None:
-            _fault(stream, opened, "its section was cut off")
+        if opened is not None:
+            if kind == "C":
+                payload = _close(stream, opened)
+                understood += [
+                    begin,
+                    b" ".join([opened[0].encode(), *(word.encode() for word in opened[1])]),
+                    b"\n",
+                    payload,
+                ]
+            else:
+                _fault(stream, opened, "its section was cut off")
             opened = None
         if kind in ("O", "E") and words and newline:
             opened = (kind, words, rest)
             continue
-        if kind == "C" and opened is not None:
-            _close(stream, opened, words)
-            opened = None
-        elif kind == "H" and words and newline:
+        if kind == "H" and words and newline:
             stream.hello = words[0]
-        elif kind == "Z" and newline:
+        elif kind == "N" and newline:
             stream.count = int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 6 else None
-        else:
+        elif kind == "Z" and newline:
+            stream.ended, sums = True, words
+        elif kind != "C":
             outside.append(line)
+        if kind in ("H", "N", "C"):
+            understood += [begin, line.rstrip(b"\r"), b"\n"]
         if rest.strip():
             outside.append(rest)
     if opened is not None:
         _fault(stream, opened, "its section was cut off")
+    _verify(stream, b"".join(understood), sums)
     stream.noise = sum(map(len, outside))
     stream.outside = next((part for part in outside if part.strip()), b"")[:1000]
     return stream
@@ -134,13 +152,14 @@ def _fault(stream: Stream, opened: tuple[str, list[str], bytes], fault: str) -> 
     section.fault = section.fault or fault
 
 
-def _close(stream: Stream, opened: tuple[str, list[str], bytes], sums: list[str]) -> None:
-    kind, (name, *times), payload = opened
-    if not _holds(payload, sums):
-        mended = payload.replace(b"\r\n", b"\n")  # a terminal in between; the checksum tells whether that was all
-        if len(mended) == len(payload) or not _holds(mended, sums):
-            _fault(stream, opened, "its checksum or length does not hold")
-            return
+def _close(stream: Stream, opened: tuple[str, list[str], bytes]) -> bytes:
+    kind, (name, *words), payload = opened
+    length = words[-1] if words else ""
+    if not _holds(payload, length):
+        mended = payload.replace(b"\r\n", b"\n")  # a terminal in between; the length tells whether that was all
+        if not _holds(mended, length):
+            _fault(stream, opened, "its length does not hold")
+            return payload
         payload = mended
     section = stream.sections.setdefault(name, Section())
     if (section.stdout if kind == "O" else section.stderr) is not None:
@@ -148,19 +167,19 @@ def _close(stream: Stream, opened: tuple[str, list[str], bytes], sums: list[str]
     elif kind == "E":
         section.stderr = payload
     else:
-        _stdout(section, payload, times)
+        _stdout(section, payload, words[:-1])
+    return payload
 
 
 def _stdout(section: Section, payload: bytes, times: list[str]) -> None:
     section.truncated = len(payload) >= STDOUT_CAP + TAIL
     out, colon, status = payload.rpartition(b":")
-    if section.truncated or not colon or not (status.isdigit() and len(status) <= 3):
+    if section.truncated:
         section.stdout = payload[:STDOUT_CAP]
-        if not section.truncated:
-            section.fault = "its exit status is missing"
+    elif colon and status.isdigit() and len(status) <= 3:
+        section.stdout, section.exit = out, int(status)
     else:
-        section.stdout = out
-        section.exit = int(status)
+        section.stdout, section.fault = payload, "its exit status is missing"
     try:
         began, now = (float(word) for word in times)
         section.seconds = min(max(0.0, round(now - began, 2)), 86400.0)
@@ -168,7 +187,18 @@ def _stdout(section: Section, payload: bytes, times: list[str]) -> None:
         section.seconds = 0.0
 
 
-def _holds(payload: bytes, sums: list[str]) -> bool:
-    if len(sums) < 2 or sums[1] != str(len(payload)):
-        return False
-    return sums[0] == "-" or sums[0] == str(posix_cksum(payload))
+def _holds(payload: bytes, length: str) -> bool:
+    """The length is in bytes, or in characters where the worker's shell cannot be brought to count bytes."""
+    return length == str(len(payload)) or (
+        length.isdecimal() and int(length[:9]) < len(payload) and length == str(len(payload.decode("utf-8", "replace")))
+    )
+
+
+def _verify(stream: Stream, understood: bytes, sums: list[str]) -> None:
+    """Hold what was understood against the checksum, where one came."""
+    if not stream.ended or sums == ["-"] or sums[:2] == [str(posix_cksum(understood)), str(len(understood))]:
+        return
+    if any(section.fault for section in stream.sections.values()):
+        return  # that one is the cause; the others stand by their lengths
+    for section in stream.sections.values():
+        section.fault = "the checksum of the whole output does not hold"

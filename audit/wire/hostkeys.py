@@ -16,7 +16,7 @@ from pathlib import Path
 
 from audit.model import Outcome
 from audit.wire.clocks import Once
-from audit.wire.failures import WireFailure
+from audit.wire.failures import WireError
 from audit.wire.options import HostKeys
 from audit.wire.sshconfig import Route
 
@@ -145,7 +145,7 @@ class HostKeyCheck:
         """Believe the key that a server showed, or not.
 
         Raises:
-            WireFailure: HOSTKEY where the server is not known, HOSTKEY_CHANGED where it was another one.
+            WireError: HOSTKEY where the server is not known, HOSTKEY_CHANGED where it was another one.
         """
         shown = fingerprint(blob)
         for entry in known:
@@ -170,7 +170,7 @@ class HostKeyCheck:
         if authority is not None:
             raise _refused(
                 Outcome.HOSTKEY,
-                f"it is only known by a host certificate authority ({authority.place}), which fleet-audit cannot check: "
+                f"only a host certificate authority vouches for it ({authority.place}), which fleet-audit cannot check; "
                 f"add the server's own key, {kind} {shown}, to {file}",
             )
         if self.mode == "accept-new":
@@ -207,8 +207,8 @@ class HostKeyCheck:
             file.plain.setdefault(name, []).append(Known("", kind, blob, f"{path} (accepted in this run)"))
 
 
-def _refused(outcome: Outcome, detail: str) -> WireFailure:
-    return WireFailure(outcome, detail, "hostkey")
+def _refused(outcome: Outcome, detail: str) -> WireError:
+    return WireError(outcome, detail, "hostkey")
 
 
 def _file_word(kind: str) -> str:

@@ -13,7 +13,7 @@ import time
 from audit.model import Outcome
 from audit.wire import frames
 from audit.wire.clocks import Clock
-from audit.wire.failures import WireFailure, from_foreign
+from audit.wire.failures import WireError, from_foreign
 from audit.wire.transport import Printed
 
 
@@ -59,15 +59,15 @@ def _exchange(
     begun = time.monotonic()
     first = b"\n" + frames.marker(nonce)
     tail, size, rest = b"\n", 0, memoryview(script)
-    assert shell.stdin is not None  # noqa: S101 - for the type checker: both were asked for as pipes
-    assert shell.stdout is not None  # noqa: S101
+    assert shell.stdin is not None
+    assert shell.stdout is not None
     os.set_blocking(shell.stdin.fileno(), False)
     with selectors.DefaultSelector() as selector:
         selector.register(shell.stdin, selectors.EVENT_WRITE)
         selector.register(shell.stdout, selectors.EVENT_READ)
         while size < frames.TOTAL_CAP:
             if stopped.is_set():
-                printed.why = WireFailure(Outcome.NOT_ASKED, "interrupted", "probe")
+                printed.why = WireError(Outcome.NOT_ASKED, "interrupted", "probe")
                 return
             if clock.over:
                 printed.why = clock.failure("the script did not end", "probe")

@@ -15,7 +15,7 @@ import paramiko
 from audit.model import Fleet, Host, Outcome
 from audit.wire import dial
 from audit.wire.clocks import Clock, Watchdog
-from audit.wire.failures import FOREIGN, WireFailure, from_foreign
+from audit.wire.failures import FOREIGN, WireError, from_foreign
 from audit.wire.hostkeys import HostKeyCheck
 from audit.wire.identities import Identities
 from audit.wire.options import Phase, WireOptions
@@ -77,7 +77,7 @@ class _Jump:
 
     turn: threading.Lock = field(default_factory=threading.Lock)
     connection: Connection | None = None
-    failure: WireFailure | None = None
+    failure: WireError | None = None
     lives: int = LIVES
     below: list[Callable[[], None]] = field(default_factory=list)
 
@@ -120,7 +120,7 @@ class Network:
             The connection, and what closes it and all that was opened for it.
 
         Raises:
-            WireFailure: it did not come about.
+            WireError: it did not come about.
         """
         with contextlib.ExitStack() as opened:
             try:
@@ -134,7 +134,7 @@ class Network:
             try:
                 entered("hostkey")
                 connection.agree(route, self.check, clock)
-            except WireFailure as failure:
+            except WireError as failure:
                 raise self._in_time(failure, clock, "the server did not agree on keys") from failure
             finally:
                 self.watchdog.disarm(alarm)
@@ -144,20 +144,20 @@ class Network:
         """Log in on a connection.
 
         Raises:
-            WireFailure: refused, or not in time.
+            WireError: refused, or not in time.
         """
         alarm = self.watchdog.arm(clock.ends, connection.abort)
         try:
             connection.log_in(route.user, *self.identities.candidates(route), clock)
-        except WireFailure as failure:
+        except WireError as failure:
             raise self._in_time(failure, clock, f"the login as {route.user} did not end") from failure
         finally:
             self.watchdog.disarm(alarm)
 
-    def _in_time(self, failure: WireFailure, clock: Clock, what: str) -> WireFailure:
+    def _in_time(self, failure: WireError, clock: Clock, what: str) -> WireError:
         """What really ended a connection: a stop and the watchdog both look like a lost connection."""
         if self.stopped.is_set():
-            return WireFailure(Outcome.NOT_ASKED, "interrupted", failure.phase)
+            return WireError(Outcome.NOT_ASKED, "interrupted", failure.phase)
         if clock.over and failure.outcome is Outcome.UNREACHABLE:
             return clock.failure(what, failure.phase)
         return failure
@@ -195,11 +195,11 @@ class Network:
             )
         except paramiko.ChannelException as error:
             message = f"jump host {hop} cannot connect to {route.hostname}:{route.port}: {error.text or 'refused'}"
-            raise WireFailure(Outcome.UNREACHABLE, message, "connect") from None
+            raise WireError(Outcome.UNREACHABLE, message, "connect") from None
         except FOREIGN as error:
             if clock.over:
                 raise clock.failure(f"jump host {hop} gave no connection", "connect") from None
-            raise WireFailure(Outcome.UNREACHABLE, f"jump host {hop}: the connection was lost", "connect") from error
+            raise WireError(Outcome.UNREACHABLE, f"jump host {hop}: the connection was lost", "connect") from error
         through = ThroughJump(channel)
         return through, through.abort
 
@@ -214,15 +214,15 @@ class Network:
                 return jump.connection
             if jump.failure is None and jump.lives == 0:
                 message = f"jump host {route.proxy_jump[-1]}: its connection was lost {LIVES} times"
-                jump.failure = WireFailure(Outcome.UNREACHABLE, message, "connect")
+                jump.failure = WireError(Outcome.UNREACHABLE, message, "connect")
             if jump.failure is not None:
                 raise jump.failure
             jump.lives -= 1
             try:
                 jump.connection = self._open_jump(route, jump, depth)
-            except WireFailure as failure:
+            except WireError as failure:
                 message = f"jump host {route.proxy_jump[-1]}: {failure.detail}"
-                jump.failure = WireFailure(failure.outcome, message, failure.phase)
+                jump.failure = WireError(failure.outcome, message, failure.phase)
                 raise jump.failure from None
             return jump.connection
         finally:
@@ -230,7 +230,7 @@ class Network:
 
     def _open_jump(self, route: Route, jump: _Jump, depth: int) -> Connection:
         if depth >= DEEPEST:
-            raise WireFailure(Outcome.NOT_ASKED, "ProxyJump leads round in a ring", "resolve")
+            raise WireError(Outcome.NOT_ASKED, "ProxyJump leads round in a ring", "resolve")
         hop = self._hop(route)
         limit = Clock(self.options.connect, "connect")
         connection, close = self.connect(hop, limit, lambda _: None, label=str(hop), depth=depth + 1)

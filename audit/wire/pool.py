@@ -8,96 +8,24 @@ import resource
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from audit.model import Evidence, Fleet, Host, HostEvidence, Outcome, Probe
 from audit.wire.answers import evidence
 from audit.wire.clocks import Clock
-from audit.wire.failures import WireFailure
+from audit.wire.failures import WireError
 from audit.wire.local import run_local
 from audit.wire.network import Network
 from audit.wire.options import Event, Phase, WireOptions
+from audit.wire.queue import Job, Queue
 from audit.wire.script import body, build_script, script_hash
 from audit.wire.sshconfig import Route
+from audit.wire.transport import Connection
 
 GRACE = 0.6
 """Seconds that running hosts get to hand in what they have, once the run is to end."""
 TICK = 0.1
-
-
-class _Job:
-    """One host on its way through the pool."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.route: Route | None = None
-        self.gate: str | None = None
-
-
-class _Queue:
-    """Who is next: a host whose gate is full waits without holding a thread."""
-
-    def __init__(self, hosts: Sequence[Host], limit: int) -> None:
-        self._limit = limit
-        self._fresh = deque(_Job(host) for host in hosts)
-        self._parked: dict[str, deque[_Job]] = {}
-        self._ready: deque[_Job] = deque()
-        self._inside: dict[str, int] = {}
-        self._unsettled = len(self._fresh)
-        self._changed = threading.Condition()
-        self._ended = False
-
-    def take(self) -> _Job | None:
-        """The next host; None when there will be no more."""
-        with self._changed:
-            while not self._ended and self._unsettled:
-                if self._ready:
-                    return self._ready.popleft()
-                if self._fresh:
-                    return self._fresh.popleft()
-                self._changed.wait()
-            return None
-
-    def enter(self, job: _Job, gate: str) -> bool:
-        """Pass the gate; False: it is full, the host comes up again when there is room."""
-        with self._changed:
-            if job.gate is None and self._inside.get(gate, 0) >= self._limit:
-                self._parked.setdefault(gate, deque()).append(job)
-                return False
-            if job.gate is None:
-                job.gate = gate
-                self._inside[gate] = self._inside.get(gate, 0) + 1
-            return True
-
-    def leave(self, job: _Job) -> None:
-        """Make room at the gate; the one who waits there first passes it at once."""
-        with self._changed:
-            gate, job.gate = job.gate, None
-            if gate is None:
-                return
-            waiting = self._parked.get(gate)
-            if waiting:
-                following = waiting.popleft()
-                following.gate = gate
-                self._ready.append(following)
-                self._changed.notify()
-            else:
-                self._inside[gate] -= 1
-
-    def settle(self) -> None:
-        """One host is through."""
-        with self._changed:
-            self._unsettled -= 1
-            if not self._unsettled:
-                self._changed.notify_all()
-
-    def end(self) -> None:
-        """Give out no more."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
 
 
 class _Collection:
@@ -113,7 +41,7 @@ class _Collection:
         self.network = Network(fleet, options)
         hosts = list(fleet.hosts)
         random.shuffle(hosts)  # neighbours in the inventory are often neighbours in a rack
-        self.queue = _Queue(hosts, options.unauthenticated)
+        self.queue = Queue(hosts, options.unauthenticated)
         self.done: dict[str, HostEvidence] = {}
         self.all_done = threading.Event()
         self._lock = threading.Lock()
@@ -139,7 +67,7 @@ class _Collection:
             settled = True
             try:
                 settled = self.step(job)
-            except WireFailure as failure:
+            except WireError as failure:
                 self.finish(job.host, HostEvidence(outcome=failure.outcome, detail=failure.detail, phase=failure.phase))
             except Exception as error:
                 detail = f"a bug of ours: {type(error).__name__}: {error}"
@@ -149,7 +77,7 @@ class _Collection:
                     self.queue.leave(job)
                     self.queue.settle()
 
-    def step(self, job: _Job) -> bool:
+    def step(self, job: Job) -> bool:
         """Ask one host; False where it has to wait at its gate first."""
         host = job.host
         if host.connection == "local":
@@ -169,18 +97,17 @@ class _Collection:
         clock = Clock(self.options.probe, "probe", Clock(host.timeout or self.options.host, "host"))
         nonce = secrets.token_hex(16)
         printed = run_local(build_script(self.probes, host, nonce).encode(), nonce, clock, self.network.stopped)
-        return self.read(host, evidence(
+        return self.read(evidence(
             host, self.probes, printed, nonce, host_key=None, seconds=time.monotonic() - begun
         ))  # fmt: skip
 
-    def ask(self, job: _Job, route: Route) -> HostEvidence:
+    def ask(self, job: Job, route: Route) -> HostEvidence:
         host, network, options = job.host, self.network, self.options
         begun = time.monotonic()
         whole = Clock(host.timeout or options.host, "host")
-        entered = lambda phase: self.tell(host, phase)  # noqa: E731 - a name for a partial call
         host_key: str | None = None
 
-        def ended(failure: WireFailure) -> HostEvidence:
+        def ended(failure: WireError) -> HostEvidence:
             return HostEvidence(
                 outcome=failure.outcome,
                 detail=failure.detail,
@@ -190,22 +117,15 @@ class _Collection:
             )
 
         try:
-            try:
-                connection, close = network.connect(route, Clock(options.connect, "connect", whole), entered)
-            except WireFailure as failure:
-                if not failure.again or network.stopped.wait(
-                    min(whole.left, random.uniform(0.2, 1.0) * options.jitter)
-                ):  # noqa: S311 - a pause, not a secret
-                    raise
-                connection, close = network.connect(route, Clock(options.connect, "connect", whole), entered)
-        except WireFailure as failure:
-            return self.read(host, ended(failure))
+            connection, close = self.connect(host, route, whole)
+        except WireError as failure:
+            return self.read(ended(failure))
         try:
             host_key = connection.host_key
-            entered("auth")
+            self.tell(host, "auth")
             network.log_in(connection, route, Clock(options.auth, "auth", whole))
             self.queue.leave(job)
-            entered("probe")
+            self.tell(host, "probe")
             nonce = secrets.token_hex(16)
             clock = Clock(options.probe, "probe", whole)
             alarm = network.watchdog.arm(clock.ends, connection.abort)
@@ -214,16 +134,30 @@ class _Collection:
             finally:
                 network.watchdog.disarm(alarm)
             if network.stopped.is_set() and printed.why is not None:
-                printed.why = WireFailure(Outcome.NOT_ASKED, "interrupted", "probe")
-            return self.read(host, evidence(
+                printed.why = WireError(Outcome.NOT_ASKED, "interrupted", "probe")
+            return self.read(evidence(
                 host, self.probes, printed, nonce, host_key=host_key, seconds=time.monotonic() - begun
             ))  # fmt: skip
-        except WireFailure as failure:
-            return self.read(host, ended(failure))
+        except WireError as failure:
+            return self.read(ended(failure))
         finally:
             close()
 
-    def read(self, host: Host, found: HostEvidence) -> HostEvidence:
+    def connect(self, host: Host, route: Route, whole: Clock) -> tuple[Connection, Callable[[], None]]:
+        """Connect, and once more where the server hung up before anything was asked of it (MaxStartups)."""
+
+        def entered(phase: Phase) -> None:
+            self.tell(host, phase)
+
+        try:
+            return self.network.connect(route, Clock(self.options.connect, "connect", whole), entered)
+        except WireError as failure:
+            pause = random.uniform(0.2, 1.0) * self.options.jitter  # noqa: S311 - nobody gains by guessing it
+            if not failure.again or self.network.stopped.wait(min(whole.left, pause)):
+                raise
+        return self.network.connect(route, Clock(self.options.connect, "connect", whole), entered)
+
+    def read(self, found: HostEvidence) -> HostEvidence:
         """Say why the run ended, where that is why the host did."""
         if found.outcome in (Outcome.NOT_ASKED, Outcome.PARTIAL) and "interrupted" in found.detail:
             outcome = (

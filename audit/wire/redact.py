@@ -34,8 +34,8 @@ def _rule(needs: tuple[str, ...] | str, pattern: str, by: str, flags: int = re.I
 
 _RULES = (
     # PEM, to its end or to the end of the text
-    _rule("private key", r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
-          f"-----{MASK}-----", re.S),
+    _rule("private key", r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?"
+          r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)", f"-----{MASK}-----", re.S),
     # scheme://user:password@host; the second one for a password that holds a slash
     _rule("@", r"(:\\?/\\?/)[^\s/\"'<>]{0,500}@", rf"\1{MASK}@"),
     _rule("@", r"(:\\?/\\?/)[^\s/@:\"'<>]{1,100}:(?!\d{1,5}/)[^\s@\"'<>]{0,200}@", rf"\1{MASK}@"),
@@ -43,13 +43,13 @@ _RULES = (
     _rule("proxy", r"(proxy\w{0,20}[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[^\s/@:\"']{1,100}:[^\s@\"']{1,200}@", rf"\1{MASK}@"),
     # headers
     _rule("auth", r"(authorization\\{0,3}[\"']?[ \t]{0,5}[:=][ \t]{0,5}\\{0,3}[\"']?)[^\r\n\"']+", rf"\1{MASK}"),
-    _rule("x-", r"(\bx-[\w-]{0,40}(?:auth|token|key)[\w-]{0,40}\\{0,3}[\"']?[ \t]{0,5}[:=][ \t]{0,5}\\{0,3}[\"']?)[^\r\n\"']+",
-          rf"\1{MASK}"),
+    _rule("x-", r"(\bx-[\w-]{0,40}(?:auth|token|key)[\w-]{0,40}\\{0,3}[\"']?[ \t]{0,5}[:=][ \t]{0,5}\\{0,3}[\"']?)"
+          r"[^\r\n\"']+", rf"\1{MASK}"),
     _rule("bearer", r"(\bbearer[ \t]{1,5})[\w.~+/=-]{8,}", rf"\1{MASK}"),
     # JSON members; the text stays JSON
     _rule(_NAMES, rf"({_QUOTE}[\w.-]{{0,60}}(?:{_NAME}|auth|{_END})[\w.-]{{0,30}}{_QUOTE}\s{{0,20}}:\s{{0,20}}{_QUOTE})"
           r"[^\"\\]*(?:\\.[^\"\\]*)*", rf"\1{MASK}"),
-    _rule(_NAMES, rf"(\"[\w.-]{{0,60}}(?:password|passphrase|secret|token)\"\s{{0,20}}:\s{{0,20}})-?\d+", rf'\1"{MASK}"'),
+    _rule(_NAMES, r"(\"[\w.-]{0,60}(?:password|passphrase|secret|token)\"\s{0,20}:\s{0,20})-?\d+", rf'\1"{MASK}"'),
     # NAME=value: inside quotes up to the quote; alone on its line to the end of it; else up to a space
     _rule(_NAMES, rf"(?<=\")({_VARIABLE})(?!\")[^\"\r\n\\]*(?:\\.[^\"\r\n\\]*)*", rf"\1{MASK}"),
     _rule(_NAMES, rf"(?<=')({_VARIABLE})(?!')[^'\r\n]*", rf"\1{MASK}"),
@@ -57,8 +57,8 @@ _RULES = (
     _rule(_NAMES, rf"(^(?:export )?{_VARIABLE})(?!.{{0,2000}}\s\w{{1,60}}=)[^\s].*$", rf"\1{MASK}", re.I | re.M),
     _rule(_NAMES, rf"(\b{_VARIABLE})[^\s\"']+", rf"\1{MASK}"),
     # name: value and name = value, a line each
-    _rule(_NAMES, rf"(^[ \t]{{0,40}}[\w.-]{{0,60}}(?:{_NAME}|{_END})[\w.-]{{0,30}}[ \t]{{0,20}}(?::|=)[ \t]{{1,20}})[^\s].*$",
-          rf"\1{MASK}", re.I | re.M),
+    _rule(_NAMES, rf"(^[ \t]{{0,40}}[\w.-]{{0,60}}(?:{_NAME}|{_END})[\w.-]{{0,30}}[ \t]{{0,20}}(?::|=)[ \t]{{1,20}})"
+          r"[^\s].*$", rf"\1{MASK}", re.I | re.M),
     # options of a command line
     _rule(_NAMES, rf"((?<![\w-])--?[\w-]{{0,40}}{_NAME}[\w-]{{0,20}}[ =])[^\s\"']+", rf"\1{MASK}"),
     # tokens known by their look

@@ -70,6 +70,10 @@ ALLOWED = (
 """The only variables of a build service that leave a worker; the filter runs there."""
 
 
+_WHO = {(False, False): "-", (True, False): "root", (False, True): "builder", (True, True): "both"}
+"""How body.sh calls (`Probe.root`, `Probe.as_builder`)."""
+
+
 @lru_cache(maxsize=16)
 def body(probes: tuple[Probe, ...]) -> str:
     """The part that is the same for every host.
@@ -81,17 +85,22 @@ def body(probes: tuple[Probe, ...]) -> str:
     twice = {name for name in names if names.count(name) > 1} | set(OWN).intersection(names)
     if twice:
         raise ValueError(f"probe names must be unique and not {', '.join(OWN)}: {', '.join(sorted(twice))}")
-    groups = {"PLAIN": "", "ROOT": "", "BUILDER": ""}
+    groups: dict[str, list[str]] = {"PLAIN": [], "ROOT": [], "BUILDER": []}
+    watched: dict[str, dict[float, list[str]]] = {name: {} for name in groups}
     for probe in probes:
-        who = {(False, False): "-", (True, False): "root", (False, True): "builder", (True, True): "both"}[
-            probe.root, probe.as_builder
-        ]
-        line = f"go {probe.name} {probe.timeout:g} {who} {shlex.quote(probe.script)}"
-        if who == "both":
-            line = f'if [ -n "$root" ]; then {line}; fi'
-        groups[{"-": "PLAIN", "root": "ROOT"}.get(who, "BUILDER")] += line + "\n"
+        who = _WHO[probe.root, probe.as_builder]
+        group = {"-": "PLAIN", "root": "ROOT"}.get(who, "BUILDER")
+        line = f"go {probe.name} {who} {shlex.quote(probe.script)}"
+        groups[group].append(f'if [ -n "$root" ]; then {line}; fi' if who == "both" else line)
+        watched[group].setdefault(probe.timeout, []).append(probe.name)
+    for group, limits in watched.items():
+        if limits:
+            ends = sorted(limits)
+            pauses = [end - before for before, end in zip([0.0, *ends], ends, strict=False)]
+            words = (f"{pause:g} '{'|'.join(limits[end])}'" for pause, end in zip(pauses, ends, strict=True))
+            groups[group].append(f"watch {' '.join(words)}")
     values = {"CAP": str(STDOUT_CAP + TAIL), "ERR_CAP": str(STDERR_CAP), "NAMES": " ".join(ALLOWED)} | {
-        name: lines.rstrip("\n") for name, lines in groups.items()
+        name: "\n".join(lines) for name, lines in groups.items()
     }
     return re.sub("@([A-Z_]+)@", lambda slot: values[slot[1]], _template())
 

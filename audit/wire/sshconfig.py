@@ -19,7 +19,7 @@ from pathlib import Path
 
 from audit.model import Host, Outcome
 from audit.wire.clocks import Once
-from audit.wire.failures import WireFailure
+from audit.wire.failures import WireError
 from audit.wire.redact import one_line
 
 _LATE = ("proxycommand", "identityfile", "certificatefile", "localcommand", "remotecommand", "controlpath", "setenv")
@@ -100,7 +100,7 @@ class SshConfig:
         """How to reach a host of the inventory; what the inventory says goes before what ssh's files say.
 
         Raises:
-            WireFailure: ssh refuses its own configuration, or is not there although it is needed.
+            WireError: ssh refuses its own configuration, or is not there although it is needed.
         """
         route = self.lookup(host.address, host.ssh_args, port=host.port, user=host.user)
         if host.key_file is not None:
@@ -115,15 +115,15 @@ class SshConfig:
         """How to reach an address with these ssh arguments.
 
         Raises:
-            WireFailure: as `route`.
+            WireError: as `route`.
         """
         if not address or address.startswith("-"):
-            raise WireFailure(Outcome.NOT_ASKED, f"{address!r} is no address", "resolve")
+            raise WireError(Outcome.NOT_ASKED, f"{address!r} is no address", "resolve")
         files = self._files.get(_config_file(args), lambda: self._read(_config_file(args)))
         if self.ssh is None:
             if files.blocks or args:
                 message = "ssh is not installed, and its configuration is needed here: install openssh-client"
-                raise WireFailure(Outcome.NOT_ASKED, message, "resolve")
+                raise WireError(Outcome.NOT_ASKED, message, "resolve")
             return self._route(address, address, {}, args, port, user)
         if files.each:
             key: tuple[object, ...] = (args, address, port, user)
@@ -145,14 +145,14 @@ class SshConfig:
             )
         except subprocess.TimeoutExpired:
             message = f"`ssh -G` gave no answer within {_SSH_TIMEOUT:g} s: a Match exec in the configuration hangs?"
-            raise WireFailure(Outcome.NOT_ASKED, message, "resolve") from None
+            raise WireError(Outcome.NOT_ASKED, message, "resolve") from None
         answer: dict[str, list[str]] = {}
         for line in done.stdout.decode("utf-8", "replace").splitlines():
             name, _, value = line.partition(" ")
             answer.setdefault(name.lower(), []).append(value)
         if done.returncode != 0 or "hostname" not in answer:
             why = one_line(done.stderr.decode("utf-8", "replace")) or f"exit {done.returncode}"
-            raise WireFailure(Outcome.NOT_ASKED, f"ssh refuses its configuration: {why}", "resolve")
+            raise WireError(Outcome.NOT_ASKED, f"ssh refuses its configuration: {why}", "resolve")
         answer.setdefault("host", [address])
         return answer
 

@@ -108,7 +108,7 @@ LogLevel VERBOSE
     words = (folder / "host_key.pub").read_text(encoding="utf-8").split()
     (folder / "known_hosts").write_text(f"[127.*]:{port},127.* {words[0]} {words[1]}\n", encoding="utf-8")
     (folder / "log").touch()
-    command = [SSHD, "-D", "-f", folder / "config", "-E", folder / "log"]
+    command = [SSHD, "-D", "-f", str(folder / "config"), "-E", str(folder / "log")]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(address.replace("0.0.0.0", "127.0.0.1"), port, server)

@@ -1,4 +1,4 @@
-"""Every way in which an inventory or a policy can be wrong: the case is a file, its companion says what the error says."""
+"""All that can be wrong with an inventory or a policy: a case is a file, its companion says what the error says."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from audit.errors import InventoryError, PlacedError, PolicyError
 from audit.inventory import load
+from audit.model import Fleet
 
 BAD = Path(__file__).parent / "bad"
 CASES = sorted(path for path in BAD.iterdir() if path.is_dir() or path.suffix == ".yml")
@@ -51,7 +54,7 @@ def test_missing_path(tmp_path: Path) -> None:
 def test_empty_folder(tmp_path: Path) -> None:
     """A folder without an inventory file says what to add."""
     (tmp_path / "README.md").write_text("# text")
-    with pytest.raises(InventoryError, match="holds no inventory file: add a hosts.yml"):
+    with pytest.raises(InventoryError, match=r"holds no inventory file: add a hosts\.yml"):
         load(tmp_path)
 
 
@@ -92,3 +95,26 @@ def test_deep_nesting_is_an_error_and_no_crash(tmp_path: Path, text: str) -> Non
     path.write_text(text)
     with pytest.raises(InventoryError, match="nested too deeply"):
         load(path)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.sampled_from(
+            ["all:", "hosts:", "children:", "vars:", "w[1:2]:", "pool: no", "&a", "*a", "<<: *a", "[", "]", "{", "}",
+             "- ", "? ", "!vault x", "!!int x", "\n", "\n  ", "\n    ", "\t", "'", '"', "|", "#", "---", "%",
+             "audit_policy:", "x"]
+        ),
+        max_size=14,
+    )
+)  # fmt: skip
+def test_any_text_is_a_fleet_or_a_placed_error(tmp_path: Path, words: list[str]) -> None:
+    """Whatever stands in a file, loading gives hosts, or an error that names the file."""
+    path = tmp_path / "hosts.yml"
+    path.write_text(" ".join(words).replace("\n ", "\n"))
+    found: PlacedError | Fleet
+    try:
+        found = load(path)
+    except PlacedError as error:
+        found = error
+    assert found.hosts if isinstance(found, Fleet) else found.file == str(path)

@@ -79,7 +79,7 @@ def test_timeout_in_seconds_or_with_units(write: Write, written: str, seconds: f
 @pytest.mark.parametrize("word", ["ssh", "smart", "paramiko", "ansible.builtin.ssh"])
 def test_ways_to_say_ssh(write: Write, word: str) -> None:
     """Every one of Ansible's names for SSH is SSH, and local is local."""
-    text = "all:\n  hosts:\n" + (lines if style == "explicit" else "    w[00001:10000]:\n")
+    text = f"all:\n  hosts:\n    a: {{ansible_connection: {word}}}\n    b: {{ansible_connection: local}}\n"
     assert [host.connection for host in load(write({"hosts.yml": text})).hosts] == ["ssh", "local"]
 
 

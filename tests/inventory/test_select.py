@@ -16,7 +16,8 @@ FLEET = Fleet(
     hosts=tuple(
         Host(name=name, address=name, groups=("all", *groups.split()))
         for name, groups in (
-            ("web1", "web eu"), ("web2", "web us"), ("web3", "web us"), ("db1", "db eu"), ("db2", "db us"), ("2001:db8::1", "six"),
+            ("web1", "web eu"), ("web2", "web us"), ("web3", "web us"),
+            ("db1", "db eu"), ("db2", "db us"), ("2001:db8::1", "six"),
         )
     ),
     policy=Policy(layers=(PolicyLayer(scope="group:all"),)),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import shlex
 import subprocess
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from tests.lab import life, served
 from tests.lab.net import Net
-from tests.lab.place import Place
+from tests.lab.place import Place, locked
 from tests.lab.registry import Registry
 from tests.lab.roles import CANARIES, HOSTS, REGISTRY_ACCOUNTS, Host
 from tests.lab.seed import SPOOL
@@ -92,6 +93,12 @@ class Lab:
     def ca(self) -> Path:
         """The certificate of the CA that the registry and its token server are signed by."""
         return self.docker_registry.ca
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lab against the other processes of a parallel test run, which must do so too."""
+        with locked(self.place.home / "tests.lock", "another test that has the lab"):
+            yield
 
     def served(self, name: str, account: str = "live") -> served.Served:
         """What the registry serves as NAME:TAG or NAME@DIGEST."""

@@ -117,7 +117,10 @@ def build_roots() -> None:
     if not missing:
         return
     cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"cannot make {cache}: {error}; name another folder in FLEET_AUDIT_LAB_CACHE") from error
     with locked(cache.with_name(f"{cache.name}.lock"), "another lab building the root file systems"):
         for half in cache.glob("building-*"):
             shutil.rmtree(half)

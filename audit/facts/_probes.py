@@ -1,0 +1,388 @@
+"""Every probe of the facts, in one place: what is asked together costs one shell, what may hang stands alone.
+
+What a probe prints are lines ``WORD rest``; a JSON document, where there is one, comes last, after a line ``json``.
+`fa_unit` is the build unit's name, exported by the wire to every probe; empty where none is declared.
+"""
+
+from __future__ import annotations
+
+from audit.facts import _sh
+from audit.model import Probe
+
+HOST = Probe(
+    name="host",
+    script=_sh.fill(
+        r"""
+echo "uname $(uname -snrm)"
+f=/etc/os-release; [ -r $f ] || f=/usr/lib/os-release
+[ ! -r $f ] || while IFS= read -r l; do
+  case $l in ID=* | VERSION_ID=* | VERSION_CODENAME=* | PRETTY_NAME=*) echo "os $l" ;; esac
+done <$f
+read -r l 2>/dev/null </proc/uptime && echo "uptime $l"
+read -r l 2>/dev/null </sys/devices/system/cpu/online && echo "cpus $l"
+for f in /proc/sys/fs/binfmt_misc/qemu-*; do
+  l=; read -r l 2>/dev/null <"$f"; [ "$l" != enabled ] || echo "binfmt ${f##*/qemu-}"
+done
+if [ -s /etc/machine-id ]; then
+  l=; read -r l </etc/machine-id
+  [ "$l" = uninitialized ] || echo "machine-id $(sha256sum </etc/machine-id 2>/dev/null)"
+fi
+echo "id $(id)"
+echo "shell ${SHELL:-}"
+"""
+        + _sh.CLIENT_CONFIG
+        + r"""
+[ -z "$j" ] || printf 'config %s\njson\n%s\n' "$f" "$j"
+"""
+    ),
+)
+"""The machine and the login."""
+
+CLOCK_SYNC = Probe(
+    name="clock-sync",
+    script=_sh.fill(
+        r"""
+[ ! -e /run/systemd/timesync/synchronized ] || { echo yes; exit 0; }
+[ -d /run/systemd/system ] || exit 0
+timedatectl show -p NTPSynchronized --value
+"""
+    ),
+    timeout=5,
+)
+"""Whether the clock is kept; apart, since it asks over D-Bus."""
+
+DOCKER_CLIENT = Probe(
+    name="docker-client",
+    script=_sh.fill(
+        r"""
+d=$(command -v docker) && echo "docker $d"
+[ -z "${DOCKER_HOST:-}" ] || case $DOCKER_HOST in
+*://*@*) echo "host ${DOCKER_HOST%%://*}://***@${DOCKER_HOST##*@}" ;;
+*) echo "host $DOCKER_HOST" ;;
+esac
+echo "context ${DOCKER_CONTEXT:-}"
+case ${DOCKER_HOST:-} in unix://*) s=${DOCKER_HOST#unix://} ;; *) s= ;; esac
+for f in ${s:+"$s"} /run/docker.sock /var/run/docker.sock ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR/docker.sock"}; do
+  [ -S "$f" ] || continue
+  l=no; [ -r "$f" ] && [ -w "$f" ] && l=yes
+  echo "socket $l $f"; echo "ls $(ls -ldL "$f")"
+  break
+done
+"""
+        + _sh.CLIENT_CONFIG
+        + r"""
+echo "folder $c"
+b=${BUILDX_CONFIG:-${c:+$c/buildx}}
+[ -z "$b" ] || [ ! -e "$b/current" ] || echo "buildx-store $b"
+"""
+        + _sh.PLUGIN_COPIES
+        + r"""
+for o; do l=no; [ ! -f "$o" ] || [ ! -x "$o" ] || l=yes; echo "copy $l $o"; done
+[ -z "$j" ] || printf 'config %s\njson\n%s\n' "$f" "$j"
+"""
+    ),
+    root=True,
+    as_builder=True,
+)
+"""What the docker command will find, as the builds find it; runs no program of Docker's."""
+
+DOCKER_VERSION = Probe(
+    name="docker-version",
+    script=_sh.fill(
+        _sh.DOCKER
+        + r"""
+[ -z "$shim" ] || { echo podman; docker --version 2>/dev/null; exit 0; }
+if command -v timeout >/dev/null 2>&1; then
+  j=$(timeout -s KILL 6 docker version --format '{{json .}}'); r=$?
+else
+  docker --version 2>/dev/null
+  j=$(docker version --format '{{json .}}'); r=$?
+fi
+case $j in
+'{'*) ;;
+*) echo "exit $r"; docker --version ;;
+esac
+printf 'json\n%s\n' "$j"
+exit $r
+"""
+    ),
+    timeout=12,
+    root=True,
+    as_builder=True,
+)
+"""Client, engine and their parts; where the engine hangs, at least the client."""
+
+DOCKER_INFO = Probe(
+    name="docker-info",
+    script=_sh.fill(
+        _sh.DOCKER
+        + r"""
+[ -z "$shim" ] || { echo podman; exit 0; }
+j=$(docker info --format '{{json .}}'); r=$?
+printf '%s\n' "$j" | sed -E \
+  -e 's/"org.opencontainers.runtime-spec.features":"([^"\\]|\\.)*"/"features":""/g' \
+  -e 's/"(HttpProxy|HttpsProxy|NoProxy)":"([^"\\]|\\.)+"/"\1":"x"/g' \
+  -e 's/"Labels":\[("([^"\\]|\\.)*",?)+\]/"Labels":["x"]/' \
+  -e 's#://[^"[:space:]]*@#://***@#g'
+exit $r
+"""
+    ),
+    timeout=12,
+    root=True,
+    as_builder=True,
+)
+"""All that the engine tells of itself, without proxies, labels and the runtimes' long lists of features."""
+
+BUILDX_LS = Probe(
+    name="buildx-ls",
+    script=_sh.fill(
+        _sh.CLIENT_CONFIG
+        + _sh.PLUGIN_COPIES
+        + r"""
+[ $# -gt 0 ] || { echo none; exit 0; }
+set +f
+if [ $# -gt 1 ]; then
+  for o; do
+    m=$("$o" docker-cli-plugin-metadata 2>&1) || m=
+    v=; case $m in *'"Version"'*) v=${m#*'"Version"'}; v=${v#*\"}; v=${v%%\"*} ;; esac
+    echo "meta ${v:--} $o"
+  done
+fi
+b=${BUILDX_CONFIG:-$c/buildx}
+for o in .lock current instances defaults activity; do [ -e "$b/$o" ] || { echo no-store; exit 0; }; done
+"""
+        + _sh.DOCKER
+        + r"""
+[ -z "$shim" ] || exit 0
+echo ls
+docker buildx ls --format json 2>/dev/null || docker buildx ls
+"""
+    ),
+    timeout=12,
+    root=True,
+    as_builder=True,
+)
+"""The builders. `docker buildx ls` makes its store where there is none: there it is not run, and nothing is missed."""
+
+PACKAGES = Probe(
+    name="packages",
+    script=_sh.fill(
+        r"""
+d=$(command -v docker); e=$(command -v dockerd); b=
+for f in /usr/local/lib /usr/local/libexec /usr/lib /usr/libexec; do
+  f=$f/docker/cli-plugins/docker-buildx
+  [ ! -f "$f" ] || { b=$f; break; }
+done
+[ -z "$d" ] || echo "docker $d $(readlink -f "$d")"
+[ -z "$e" ] || echo "dockerd $e"
+[ -z "$b" ] || echo "buildx $b"
+[ -n "$d$e$b" ] || exit 0
+case $d in /snap/*) exit 0 ;; esac
+if [ -d /var/lib/dpkg/info ]; then
+  echo manager dpkg
+  set --
+  for f in docker.io docker-cli docker-ce docker-ce-cli docker-buildx docker-buildx-plugin docker-engine \
+    moby-engine moby-cli moby-buildx podman-docker; do
+    [ ! -f "/var/lib/dpkg/info/$f.list" ] || set -- "$@" "$f"
+  done
+  if [ $# -gt 0 ]; then
+    dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' "$@" 2>/dev/null |
+      while read -r s f v; do [ "$s" != ii ] || echo "version $f $v"; done
+    n=$#
+    for f; do set -- "$@" "/var/lib/dpkg/info/$f.list"; done
+    shift $n
+    grep -xF -e "${d:--}" -e "${e:--}" -e "${b:--}" /dev/null "$@" |
+      while IFS=: read -r f p; do f=${f##*/}; echo "owner ${f%.list} $p"; done
+  else
+    dpkg -S $d $e $b 2>/dev/null | while IFS=: read -r f p; do echo "owner $f $p"; done
+  fi
+elif command -v rpm >/dev/null 2>&1 && [ -d /var/lib/rpm ]; then
+  echo manager rpm
+  for f in $d $e $b; do
+    p=$(rpm -qf --qf '%{NAME} %{VERSION}-%{RELEASE}\n' "$f" 2>/dev/null) || continue
+    echo "owner ${p%% *} $f"; echo "version $p"
+  done
+elif command -v apk >/dev/null 2>&1; then
+  echo manager apk
+  apk info -W $d $e $b 2>/dev/null | while read -r f _ _ _ p; do echo "apk $p $f"; done
+elif command -v pacman >/dev/null 2>&1; then
+  echo manager pacman
+  pacman -Qo $d $e $b 2>/dev/null | while read -r f _ _ _ p v; do echo "owner $p $f"; echo "version $p $v"; done
+fi
+exit 0
+"""
+    ),
+)
+"""Which packages own docker, dockerd and buildx."""
+
+DAEMON = Probe(
+    name="daemon",
+    script=_sh.fill(
+        _sh.DOCKERD
+        + r"""
+if [ -n "$p" ]; then
+  echo "pid $p"; [ -z "$pidfile" ] || echo "pidfile $pidfile"
+  [ -n "$a" ] || echo "hidden $p"
+elif [ -n "$lost" ] && [ ! -d "/proc/$lost" ] && [ ! -r /proc/1/comm ]; then echo "hidden $lost"
+fi
+set -f; IFS=$n; o=
+flag() { case $1 in *://*@*) echo "flag ${1%%://*}://***@${1##*@}" ;; *) echo "flag $1" ;; esac; }
+for w in $a; do
+  case $w in
+  -H=* | --host=* | --tls*=* | --data-root=* | --graph=* | -g=* | --storage-driver=* | -s=* | --containerd=* | \
+    --userns-remap=* | --feature=* | --config-file=* | --exec-root=* | --pidfile=* | --insecure-registry=* | \
+    --registry-mirror=* | --live-restore=* | --group=* | -G=*) flag "$w" ;;
+  -H | --host | --data-root | --graph | -g | --storage-driver | -s | --containerd | --userns-remap | --feature | \
+    --config-file | --exec-root | --pidfile | --insecure-registry | --registry-mirror) o=$w; continue ;;
+  -H?*) flag "-H=${w#-H}" ;;
+  -*) echo "flag ${w%%=*}" ;;
+  *) [ -z "$o" ] || flag "$o=$w" ;;
+  esac
+  o=
+done
+unset IFS; set +f
+[ -z "$p" ] || [ ! -r "/proc/$p/environ" ] || tr '\n\000' ' \n' 2>/dev/null <"/proc/$p/environ" |
+  while IFS= read -r l; do case $l in @ENGINE_ENV@) echo "env $l" ;; esac; done
+case $n$a$n in *"$n"-H?fd:*|*"$n"fd:*|*host=fd:*|*"$n"-Hfd:*)
+  for f in /usr/lib/systemd/system/docker.socket /lib/systemd/system/docker.socket \
+    /etc/systemd/system/docker.socket /etc/systemd/system/docker.socket.d/*.conf; do
+    [ ! -r "$f" ] || while read -r l; do case $l in ListenStream=*) echo "listen ${l#*=} $f" ;; esac; done <"$f"
+  done ;;
+esac
+w=absent
+if [ -r "$cfg" ]; then w=present; elif [ -e "$cfg" ]; then w=denied; fi
+echo "config $w $cfg"
+if [ $w = present ]; then
+  [ -z "$pidfile" ] || { l=no; [ "$cfg" -nt "$pidfile" ] && l=yes; echo "newer $l"; }
+  echo json
+  awk -v keep='@DAEMON_KEYS@' '@JSON_FILTER@' "$cfg" || exit 3
+fi
+exit 0
+""".replace("@ENGINE_ENV@", _sh.cases(_sh.ENGINE_ENV_NAMES))
+    ),
+    root=True,
+)
+"""daemon.json, dockerd's flags and environment, docker.socket."""
+
+ROOTS = Probe(
+    name="roots",
+    script=_sh.fill(
+        _sh.DOCKERD
+        + r"""
+[ ! -r /etc/fstab ] || while read -r d m _; do
+  case $d in /dev/sd* | /dev/vd* | /dev/xvd* | /dev/hd* | /dev/nvme* | /dev/dasd* | /dev/mmcblk*) echo "fstab $d $m" ;; esac
+done </etc/fstab
+if [ -z "$root" ] && [ -r "$cfg" ]; then
+  while IFS= read -r l || [ -n "$l" ]; do
+    case $l in *'"data-root"'*) w=${l#*'"data-root"'} ;; *'"graph"'*) w=${l#*'"graph"'} ;; *) continue ;; esac
+    w=${w#*\"}; root=${w%%\"*}
+  done <"$cfg"
+fi
+: "${root:=/var/lib/docker}"
+[ -z "${HOME:-}" ] || [ -d "$root" ] || [ ! -d "$HOME/.local/share/docker" ] || root=$HOME/.local/share/docker
+echo "data-root $root"
+[ ! -L "$root" ] || root=$(readlink -f "$root")
+echo "real $root"
+if [ ! -e "$root" ]; then echo "prior absent"
+elif [ ! -x "$root" ]; then echo "prior denied"
+else
+  for w in overlay2 fuse-overlayfs btrfs zfs aufs devicemapper overlay vfs; do
+    [ -d "$root/$w" ] || continue
+    if [ -e "$root/$w/l" ] || [ ! -r "$root/$w" ]; then echo "prior $w"; continue; fi
+    for f in "$root/$w"/* "$root/$w"/.[!.]*; do [ ! -e "$f" ] && [ ! -L "$f" ] || { echo "prior $w"; break; }; done
+  done
+  echo "prior looked"
+fi
+r= s=
+case $n$a in *--containerd*) ;; *)
+  [ ! -S /run/docker/containerd/containerd.sock ] || r=$root/containerd/daemon s="dockerd's own containerd" ;;
+esac
+f=/etc/containerd/config.toml
+[ -n "$r" ] || [ ! -r $f ] || while IFS= read -r l; do
+  l=${l#"${l%%[! 	]*}"}
+  case $l in
+  \[*) break ;;
+  root[\ =]*) w=${l#*=}; w=${w#*[\"\']}; r=${w%%[\"\']*} s=config.toml ;;
+  esac
+done <$f
+[ -n "$r" ] || r=/var/lib/containerd s=default
+echo "containerd-root $r"; echo "containerd-source $s"
+set --
+for f in "$root" "$r"; do
+  [ ! -e "$f" ] || { set -- "$@" "$f"; echo "df $f"; }
+done
+[ $# -gt 0 ] || exit 0
+echo bytes; df -PTk "$@" 2>/dev/null || { echo plain; df -Pk "$@"; }
+echo inodes; df -Pi "$@" 2>/dev/null
+exit 0
+"""
+    ),
+    root=True,
+)
+"""What lies under the engine's two roots, and the disks below; apart, since a dead disk hangs it."""
+
+BUILD_UNIT = Probe(
+    name="build-unit",
+    script=_sh.fill(
+        r"""
+n='
+' u=${fa_unit:-} frag= drops= files= pid=0
+set --
+if [ -n "$u" ]; then
+  command -v systemctl >/dev/null 2>&1 || { echo "no systemctl" >&2; exit 127; }
+  s=$(systemctl show -p Id -p LoadState -p ActiveState -p User -p MainPID -p FragmentPath -p DropInPaths \
+    -p EnvironmentFiles -p RequiresMountsFor -p NeedDaemonReload -- "$u") || exit 1
+  set -f; IFS=$n
+  for l in $s; do
+    echo "show $l"
+    case $l in
+    FragmentPath=?*) frag=${l#*=} ;;
+    DropInPaths=?*) drops=${l#*=} ;;
+    EnvironmentFiles=?*) l=${l#*=}; files=$files${l%% (*}$n ;;
+    MainPID=?*) pid=${l#*=} ;;
+    esac
+  done
+  [ "$pid" = 0 ] || { l=; read -r l 2>/dev/null <"/proc/$pid/comm"; echo "comm $l"; }
+  unset IFS
+  systemctl show-environment 2>/dev/null | while IFS= read -r l; do
+    case $l in @CASES@)
+      case $l in *://*@*) l=${l%%://*}://***@${l##*@} ;; esac
+      printf 'set\tmanager\t-\t%s\n' "$l" ;;
+    esac
+  done
+  if [ -n "$frag" ]; then
+    if [ -r "$frag" ]; then set -- kind=unit "$frag"; else echo "unreadable $frag"; fi
+  fi
+  for f in $drops; do if [ -r "$f" ]; then set -- "$@" kind=drop-in "$f"; else echo "unreadable $f"; fi; done
+  set +f; IFS=$n
+  for f in $files; do
+    if [ -r "$f" ]; then set -- "$@" kind=environment-file "$f"; elif [ -e "$f" ]; then echo "unreadable $f"; fi
+  done
+  unset IFS
+fi
+[ ! -s /etc/environment ] || [ ! -r /etc/environment ] || set -- "$@" kind=etc-environment /etc/environment
+[ $# -eq 0 ] || awk -v names='@ENV_NAMES@' '@UNIT_FILTER@' "$@"
+""".replace("@CASES@", _sh.cases(_sh.ENV_NAMES))
+    ),
+    root=True,
+)
+"""The build unit's state, and every setting that its files, the manager and /etc/environment make."""
+
+LOGIN_SHELL = Probe(
+    name="login-shell",
+    script=_sh.fill(
+        r"""
+s=${SHELL:-/bin/sh}
+case $s in */nologin | */false) exit 0 ;; esac
+case $s in *csh) set -- -c env ;; *) set -- -l -c env ;; esac
+"$s" "$@" 2>/dev/null | while IFS= read -r l; do
+  case $l in @CASES@)
+    case $l in *://*@*) l=${l%%://*}://***@${l##*@} ;; esac
+    printf '%s\n' "$l" ;;
+  esac
+done
+""".replace("@CASES@", _sh.cases(_sh.ENV_NAMES))
+    ),
+    timeout=6,
+)
+"""The same variables as a person who logs in has them; apart, since a profile may hang."""
