@@ -84,7 +84,9 @@ def not_answering(answer: Answer, errors: tuple[str, ...]) -> CannotTell:
                 return cannot_tell(reason, no_userinfo(line))
     if answer.exit in (124, 137):
         return cannot_tell(Reason.TIMEOUT, "docker info does not end")
-    return garbled(no_userinfo(f"docker info names no engine (exit {answer.exit}): {said[0] if said else 'no message'}"))
+    return garbled(
+        no_userinfo(f"docker info names no engine (exit {answer.exit}): {said[0] if said else 'no message'}")
+    )
 
 
 _SIGNS = (

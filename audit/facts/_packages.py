@@ -32,7 +32,9 @@ class Packages:
         lines = _docker.lines(answers, "packages")
         if lines is None:
             return cls()
-        paths = {name: said.partition(" ")[0] for name in ("docker", "dockerd", "buildx") if (said := lines.first(name))}
+        paths = {
+            name: said.partition(" ")[0] for name in ("docker", "dockerd", "buildx") if (said := lines.first(name))
+        }
         owners, versions = {}, {}
         for said in lines.all("owner"):
             package, _, path = said.partition(" ")

@@ -64,7 +64,9 @@ def _socket(answers: Answers) -> tuple[str | None, str | None, bool | None]:
     may, _, path = ((lines.first("socket") if lines else None) or "").partition(" ")
     if not lines or may not in ("yes", "no") or not path:
         return None, None, None
-    listed = re.match(r"s([r-][w-][xsS-][r-][w-][xsS-][r-][w-][xtT-])\S*\s+\d+\s+(\S+)\s+(\S+)", lines.first("ls") or "")
+    listed = re.match(
+        r"s([r-][w-][xsS-][r-][w-][xsS-][r-][w-][xtT-])\S*\s+\d+\s+(\S+)\s+(\S+)", lines.first("ls") or ""
+    )
     owner = f"{listed[2]}:{listed[3]} {_octal(listed[1])}" if listed else None
     return path, owner, may == "yes"
 

@@ -112,7 +112,9 @@ def _from_json(text: str) -> tuple[Builder, ...]:
 
 def _node(row: Doc) -> BuilderNode:
     platforms = row.raw("Platforms")
-    names = tuple(part for part in platforms.split(",") if part) if isinstance(platforms, str) else row.texts("Platforms")
+    names = (
+        tuple(part for part in platforms.split(",") if part) if isinstance(platforms, str) else row.texts("Platforms")
+    )
     return BuilderNode(
         name=row.text("Name") or "",
         endpoint=row.text("Endpoint") or "",

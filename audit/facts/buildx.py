@@ -65,7 +65,9 @@ class Buildx(Fact):
             copies.setdefault(shadowed, PluginCopy(path=shadowed))
         if path:
             copies = {path: copies.pop(path, PluginCopy(path=path)), **copies}
-            used = copies[path].model_copy(update={"version": None if error else version, "error": error, "in_use": True})
+            used = copies[path].model_copy(
+                update={"version": None if error else version, "error": error, "in_use": True}
+            )
             copies[path] = used
         return cls(
             state="broken" if error else "present",

@@ -15,7 +15,9 @@ class Clock(Fact):
     """Offset and synchronisation."""
 
     offset_seconds: float = fact_field("The worker's clock minus ours", drift="volatile")
-    error_seconds: float = fact_field("How wrong that offset may be: half of the first line's round trip", drift="volatile")
+    error_seconds: float = fact_field(
+        "How wrong that offset may be: half of the first line's round trip", drift="volatile"
+    )
     synchronized: bool | None = fact_field(
         "Whether the kernel is kept in time (timedatectl); None: not said", default=None
     )

@@ -47,7 +47,8 @@ class DockerClient(Fact):
             api_version=seen.client.text("ApiVersion") if seen.client else None,
             origin=_origin(path, packages),
             package=packages.of("docker"),
-            context=(seen.client.text("Context") if seen.client else None) or (lines.first("context") if lines else None),
+            context=(seen.client.text("Context") if seen.client else None)
+            or (lines.first("context") if lines else None),
             docker_host=no_userinfo(endpoint) if endpoint else None,
         )
 
