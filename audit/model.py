@@ -434,7 +434,7 @@ class Verdict(Model):
         evidence: lines that prove it, already redacted, not yet escaped.
         remedy: what to do, exact for this host.
         hosts: the hosts that a fleet rule speaks of.
-        because: the id of the failed rule on the same host that explains an UNKNOWN.
+        because: the id of the rule, on the same host or on a member of the pool, that explains an UNKNOWN.
         waiver: what waives it.
     """
 

@@ -281,7 +281,24 @@ def _judge_fleet(check: Check, view: FleetView, policy: HostPolicy) -> Iterator[
         findings = [Finding("fleet", findings)]
     for finding in findings:
         verdict = _verdict(check.rule, finding.subject, finding.result, policy, view.now)
-        yield verdict.model_copy(update={"hosts": finding.hosts})
+        dark = verdict.status is Status.UNKNOWN and not verdict.message.startswith(CRASHED)
+        because = _cause_in(view, finding.subject) if dark else None
+        yield verdict.model_copy(update={"hosts": finding.hosts, "because": because})
+
+
+def _cause_in(view: FleetView, subject: str) -> str | None:
+    """The rule that already told why a member of this pool (or of the fleet) is dark."""
+    kind, _, name = subject.partition(":")
+    members = view.pools().get(name, ()) if kind == "pool" else view.members
+    if kind == "platform":
+        members = tuple(member for member in members if member.host.platform == name)
+    told = {
+        verdict.because
+        for member in members
+        for verdict in view.verdicts.get(member.host.name, ())
+        if verdict.because is not None
+    }
+    return min(told, default=None)
 
 
 def _enabled(rule: Rule, policy: HostPolicy) -> bool:

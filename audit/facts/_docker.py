@@ -122,3 +122,17 @@ def is_local(answers: Answers, document: Doc) -> bool:
     names = (host.first("uname") or "").split() if host else []
     ours = names[1].partition(".")[0] if len(names) > 1 else None
     return ours is not None and (document.text("Name") or "").partition(".")[0] == ours
+
+
+def holds(folder: str, path: str) -> bool:
+    """Whether a path is that folder, or below it."""
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
+def root_of(found: Lines, info: Doc | None) -> str | None:
+    """Of the folders that the probe ``roots`` looked into, the engine's own; without an engine, the configured one."""
+    looked = dict(zip(found.all("root"), found.all("real"), strict=False))
+    live = info.text("DockerRootDir") if info else None
+    if live is None:
+        return looked.get(found.first("data-root") or "")
+    return next((real for root, real in looked.items() if holds(real, live) or holds(root, live)), None)

@@ -44,7 +44,7 @@ class Packages:
             versions[package] = version
         for said in lines.all("apk"):  # docker-cli-25.0.5-r1 /usr/bin/docker
             full, _, path = said.partition(" ")
-            name, number, release = (full.rsplit("-", 2) + ["", ""])[:3]
+            name, number, release = [*full.rsplit("-", 2), "", ""][:3]
             owners[path.strip()] = name
             versions[name] = f"{number}-{release}"
         resolved = (lines.first("docker") or "").partition(" ")[2] or None

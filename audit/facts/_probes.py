@@ -121,6 +121,7 @@ DOCKER_INFO = Probe(
 j=$(docker info --format '{{json .}}'); r=$?
 printf '%s\n' "$j" | sed -E \
   -e 's/"org.opencontainers.runtime-spec.features":"([^"\\]|\\.)*"/"features":""/g' \
+  -e 's/"Plugins":\{"Volume":[^}]*\}/"Plugins":{}/' \
   -e 's/"(HttpProxy|HttpsProxy|NoProxy)":"([^"\\]|\\.)+"/"\1":"x"/g' \
   -e 's/"Labels":\[("([^"\\]|\\.)*",?)+\]/"Labels":["x"]/' \
   -e 's#://[^"[:space:]]*@#://***@#g'
@@ -154,6 +155,8 @@ for o in .lock current instances defaults activity; do [ -e "$b/$o" ] || { echo 
         + _sh.DOCKER
         + r"""
 [ -z "$shim" ] || exit 0
+l=; read -r l <"$b/current"
+case $l in *'"Name":"'*) l=${l#*'"Name":"'}; echo "current ${l%%\"*}" ;; esac
 echo ls
 docker buildx ls --format json 2>/dev/null || docker buildx ls
 """
@@ -270,7 +273,9 @@ ROOTS = Probe(
         _sh.DOCKERD
         + r"""
 [ ! -r /etc/fstab ] || while read -r d m _; do
-  case $d in /dev/sd* | /dev/vd* | /dev/xvd* | /dev/hd* | /dev/nvme* | /dev/dasd* | /dev/mmcblk*) echo "fstab $d $m" ;; esac
+  case $d in /dev/sd* | /dev/vd* | /dev/xvd* | /dev/hd* | /dev/nvme* | /dev/dasd* | /dev/mmcblk*)
+    echo "fstab $d $m" ;;
+  esac
 done </etc/fstab
 if [ -z "$root" ] && [ -r "$cfg" ]; then
   while IFS= read -r l || [ -n "$l" ]; do
@@ -279,20 +284,24 @@ if [ -z "$root" ] && [ -r "$cfg" ]; then
   done <"$cfg"
 fi
 : "${root:=/var/lib/docker}"
-[ -z "${HOME:-}" ] || [ -d "$root" ] || [ ! -d "$HOME/.local/share/docker" ] || root=$HOME/.local/share/docker
 echo "data-root $root"
-[ ! -L "$root" ] || root=$(readlink -f "$root")
-echo "real $root"
-if [ ! -e "$root" ]; then echo "prior absent"
-elif [ ! -x "$root" ]; then echo "prior denied"
-else
+look() {
+  [ -e "$1" ] || return 0
+  q=$1; [ ! -L "$q" ] || q=$(readlink -f "$q")
+  case "$n$roots" in *"$n$q$n"*) return 0 ;; esac
+  roots=$roots$q$n
+  echo "root $1"; echo "real $q"
+  [ -x "$q" ] || { echo "denied $q"; return 0; }
   for w in overlay2 fuse-overlayfs btrfs zfs aufs devicemapper overlay vfs; do
-    [ -d "$root/$w" ] || continue
-    if [ -e "$root/$w/l" ] || [ ! -r "$root/$w" ]; then echo "prior $w"; continue; fi
-    for f in "$root/$w"/* "$root/$w"/.[!.]*; do [ ! -e "$f" ] && [ ! -L "$f" ] || { echo "prior $w"; break; }; done
+    [ -d "$q/$w" ] || continue
+    if [ -e "$q/$w/l" ] || [ ! -r "$q/$w" ]; then echo "prior $w $q"; continue; fi
+    for f in "$q/$w"/* "$q/$w"/.[!.]*; do [ ! -e "$f" ] && [ ! -L "$f" ] || { echo "prior $w $q"; break; }; done
   done
-  echo "prior looked"
-fi
+}
+roots=
+look "$root"; look /var/lib/docker
+[ -z "${HOME:-}" ] || look "$HOME/.local/share/docker"
+root=${roots%%"$n"*}
 r= s=
 case $n$a in *--containerd*) ;; *)
   [ ! -S /run/docker/containerd/containerd.sock ] || r=$root/containerd/daemon s="dockerd's own containerd" ;;
@@ -307,10 +316,11 @@ f=/etc/containerd/config.toml
 done <$f
 [ -n "$r" ] || r=/var/lib/containerd s=default
 echo "containerd-root $r"; echo "containerd-source $s"
-set --
-for f in "$root" "$r"; do
-  [ ! -e "$f" ] || { set -- "$@" "$f"; echo "df $f"; }
-done
+set -f; IFS=$n
+set -- $roots
+unset IFS; set +f
+[ ! -e "$r" ] || set -- "$@" "$r"
+for f; do echo "df $f"; done
 [ $# -gt 0 ] || exit 0
 echo bytes; df -PTk "$@" 2>/dev/null || { echo plain; df -Pk "$@"; }
 echo inodes; df -Pi "$@" 2>/dev/null

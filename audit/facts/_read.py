@@ -92,7 +92,7 @@ class Doc:
         """The value as it is."""
         return self._value.get(key)
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The keys, sorted; at most `MOST_ITEMS`."""
         return sorted(short(key) for key in self._value)[:MOST_ITEMS]
 

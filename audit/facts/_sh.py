@@ -52,9 +52,9 @@ DAEMON_KEYS = (
 CLIENT_KEYS = "aliases cliPluginsExtraDirs credHelpers credsStore currentContext"
 """Keys of config.json whose values may leave a worker; of the others only whether they are empty."""
 
-# Prints a JSON file with its shape whole (so that a fault in it is still seen) and its secrets gone: strings and
-# numbers under a top-level key that is not in `keep` become "x" (an empty string stays empty) and 0; whatever stands
-# outside of strings and is no JSON word becomes ?; userinfo of URLs becomes ***.
+# Prints a JSON file with its shape whole (so that a fault in it is still seen) and its secrets gone: under a top-level
+# key that is not in `keep` a string becomes true (an empty one false) and a number 0; whatever stands outside of
+# strings and is no JSON word becomes ?; userinfo of URLs becomes ***.
 JSON_FILTER = r"""
 function shown(s) { sub(/:\/\/.*@/, "://***@", s); return s }
 BEGIN { n = split(keep, a, " "); for (i = 1; i <= n; i++) ok[a[i]] = 1 }
@@ -75,7 +75,7 @@ END {
         if (d == 1) top = s
         if (s ~ /@/) s = shown("://" s)
       } else if (top in ok) s = shown(s)
-      else if (s != "") s = "x"
+      else { printf "%s", (e != "\"") ? "?" : (s == "") ? "false" : "true"; i = j; continue }
       printf "%s", "\"" s
       i = j
       if (j <= n) printf "%s", e
@@ -96,14 +96,18 @@ END {
 """
 
 # Prints the settings of build variables that unit files and environment files make, as lines of tab-separated words:
-#   set KIND PATH NAME=value    reset KIND PATH (an empty Environment=)    unset KIND PATH NAME    exec KIND PATH PROGRAM
+#   set KIND PATH NAME=value    reset KIND PATH (an empty Environment=)    unset KIND PATH NAME
+#   exec KIND PATH PROGRAM
 # `kind` is assigned between the file names.
 UNIT_FILTER = r"""
 function tell(what, text) {
   sub(/:\/\/.*@/, "://***@", text); gsub(/[[:cntrl:]]/, "?", text)
   print what "\t" kind "\t" FILENAME "\t" text
 }
-function assign(text, cut) { cut = index(text, "="); if (cut > 1 && (substr(text, 1, cut - 1) in ok)) tell("set", text) }
+function assign(text,   cut) {
+  cut = index(text, "=")
+  if (cut > 1 && (substr(text, 1, cut - 1) in ok)) tell("set", text)
+}
 function words(text, verb,   i, c, n, q, w, on) {
   n = length(text); q = ""; w = ""; on = 0
   for (i = 1; i <= n + 1; i++) {
@@ -118,7 +122,7 @@ function words(text, verb,   i, c, n, q, w, on) {
     } else { w = w c; on = 1 }
   }
 }
-function file_line(text, cut, name, value) {
+function file_line(text,   cut, name, value) {
   cut = index(text, "="); if (cut < 2) return
   name = substr(text, 1, cut - 1); value = substr(text, cut + 1)
   if (kind == "etc-environment") sub(/^export[ \t]+/, "", name)
@@ -133,7 +137,11 @@ FNR == 1 { section = ""; carry = "" }
   sub(/\r$/, "")
   if ($0 ~ /^[ \t]*[#;]/) next
   line = carry $0; carry = ""
-  if (line ~ /\\$/) { carry = substr(line, 1, length(line) - 1); if (kind ~ /^(unit|drop-in)$/) carry = carry " "; next }
+  if (line ~ /\\$/) {
+    carry = substr(line, 1, length(line) - 1)
+    if (kind ~ /^(unit|drop-in)$/) carry = carry " "
+    next
+  }
   sub(/^[ \t]+/, "", line)
   if (kind !~ /^(unit|drop-in)$/) { file_line(line); next }
   if (line ~ /^\[/) { section = line; next }
@@ -159,11 +167,16 @@ case $(head -c 2 "$d" 2>/dev/null) in '#!')
 esac
 """
 
-# Sets c to docker's configuration folder, x to the folders that its config.json adds for plugins.
+# Sets c to docker's configuration folder, j to its config.json without secrets, x to the folders that it adds for
+# plugins; tells where it may not be read.
 CLIENT_CONFIG = r"""
 c=${DOCKER_CONFIG:-${HOME:+$HOME/.docker}}
-f=$c/config.json j=
-[ -z "$c" ] || [ ! -r "$f" ] || j=$(awk -v keep='@CLIENT_KEYS@' '@JSON_FILTER@' "$f")
+f=$c/config.json j= denied=
+if [ -z "$c" ]; then :
+elif [ -r "$f" ]; then j=$(awk -v keep='@CLIENT_KEYS@' '@JSON_FILTER@' "$f") || j='no awk'
+else for o in "${HOME:-/}" "$c"; do [ ! -d "$o" ] || [ -x "$o" ] || denied=yes; done; [ ! -e "$f" ] || denied=yes
+fi
+[ -z "$denied" ] || echo "config-denied $f"
 x=
 case $j in *'"cliPluginsExtraDirs"'*) x=${j#*'"cliPluginsExtraDirs"'}; x=${x#*\[}; x=${x%%\]*} ;; esac
 """
@@ -179,7 +192,9 @@ add() {
 n='
 ' copies=
 set -f; IFS="$n"
-[ -z "$x" ] || for o in $(IFS=' ,	'"$n"; for w in $x; do w=${w#\"}; echo "${w%\"}"; done); do add "$o/docker-buildx"; done
+[ -z "$x" ] || for o in $(IFS=' ,	'"$n"; for w in $x; do w=${w#\"}; echo "${w%\"}"; done); do
+  add "$o/docker-buildx"
+done
 [ -z "$c" ] || add "$c/cli-plugins/docker-buildx"
 for o in /usr/local/lib /usr/local/libexec /usr/lib /usr/libexec; do add "$o/docker/cli-plugins/docker-buildx"; done
 set -- $copies

@@ -144,6 +144,8 @@ def _of_config(answers: Answers, probe: str) -> tuple[Setting, ...]:
     """The keys of config.json that decide how a build goes."""
     lines = _docker.lines(answers, probe)
     path = lines.first("config") if lines else None
+    if lines is not None and lines.has("config-denied"):
+        raise cannot_tell(Reason.DENIED, f"{lines.first('config-denied')} may not be read")
     if lines is None or path is None or lines.json_text is None:
         return ()
     document = Doc(lines.json(path), path)

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field, parse_object
 from audit.facts import _docker, _probes
-from audit.facts._read import MOST_ITEMS, Doc, cannot_tell, garbled, short
+from audit.facts._read import MOST_ITEMS, Doc, Lines, cannot_tell, garbled, short
 from audit.model import Answer, Model, Probe, Reason
 
 _COLUMNS = re.compile(r"\s{2,}")
@@ -71,8 +71,12 @@ class Builders(Fact):
         if not marker or not listed.strip():
             raise _failed(answer)
         builders = _from_json(listed) if listed.lstrip().startswith("{") else _from_table(listed)
+        builders = tuple({builder.name: builder for builder in builders}.values())  # 0.13 lists each one twice
         if not builders:
             raise garbled("docker buildx ls lists no builder")
+        if not any(builder.selected for builder in builders):  # 0.13 does not say which in JSON
+            name = Lines(head).first("current") or _context(answers)
+            builders = tuple(one.model_copy(update={"selected": one.name == name}) for one in builders)
         return cls(builders=builders, selected=next((one.name for one in builders if one.selected), None))
 
 
@@ -136,7 +140,7 @@ def _version(text: str | None) -> str | None:
 
 
 def _from_table(text: str) -> tuple[Builder, ...]:
-    """The table of buildx before 0.13: a builder a line, its nodes indented below (older: by two blanks, newer: \\_)."""
+    """The table of buildx before 0.13: a builder a line, its nodes indented below (two blanks, or \\_)."""
     rows: list[tuple[str, list[str], list[BuilderNode]]] = []
     lines = text.splitlines()
     if not lines or not lines[0].startswith("NAME/NODE"):

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from audit.fact import Answers, Fact, fact_field
 from audit.facts import _docker, _probes
-from audit.facts._read import Doc, no_userinfo
-from audit.model import Model, Probe
+from audit.facts._read import Doc, cannot_tell, no_userinfo
+from audit.model import Model, Probe, Reason
 
 HUB = ("https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io", "docker.io")
 
@@ -46,6 +46,8 @@ class Credentials(Fact):
         for probe, account in accounts:
             lines = _docker.lines(answers, probe)
             path = lines.first("config") if lines else None
+            if lines is not None and lines.has("config-denied"):
+                raise cannot_tell(Reason.DENIED, f"{lines.first('config-denied')} may not be read")
             if lines is None or path is None or lines.json_text is None:
                 continue
             for one in _of_file(Doc(lines.json(path), path), path, account):
@@ -54,15 +56,15 @@ class Credentials(Fact):
 
 
 def _of_file(document: Doc, path: str, account: Literal["builds", "login"]) -> list[Credential]:
-    """The worker has put ``x`` in the place of every secret that is not empty."""
+    """The worker has put ``true`` in the place of every secret, ``false`` in that of every empty one."""
     store = document.text("credsStore")
     found: dict[str, Credential] = {}
     for name, entry in document.members("auths"):
         registry = normalised(name)
         keeping: Literal["plain", "token", "helper"] | None = None
-        if entry.text("identitytoken") or entry.text("registrytoken"):
+        if entry.flag("identitytoken") or entry.flag("registrytoken"):
             keeping = "token"
-        elif entry.text("auth") or entry.text("password"):
+        elif entry.flag("auth") or entry.flag("password"):
             keeping = "plain"
         elif store:
             keeping = "helper"
@@ -70,7 +72,7 @@ def _of_file(document: Doc, path: str, account: Literal["builds", "login"]) -> l
             helper = store if keeping == "helper" else None
             found[registry] = Credential(registry=registry, keeping=keeping, helper=helper, path=path, account=account)
     helpers = document.doc("credHelpers")
-    for name in helpers.keys():
+    for name in helpers.names():
         helper = helpers.text(name)
         if helper:
             registry = normalised(name)

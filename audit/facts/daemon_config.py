@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from audit.fact import Fact, fact_field
-from audit.model import Model
+import json
+from typing import Any, ClassVar, Self
+
+from audit.fact import Answers, CannotTell, Fact, fact_field
+from audit.facts import _daemon, _docker, _probes
+from audit.facts._applied import compared
+from audit.facts._read import Doc, cannot_tell, no_userinfo
+from audit.model import Model, Probe, Reason
 
 
 class Unapplied(Model):
@@ -27,3 +33,43 @@ class DaemonConfig(Fact):
     changed_after_start: bool | None = fact_field(
         "The file is newer than the engine's start; None: cannot tell", drift="volatile", default=None
     )
+
+    probes: ClassVar[tuple[Probe, ...]] = (_probes.DAEMON, _probes.DOCKER_INFO, _probes.DOCKER_VERSION, _probes.ROOTS)
+
+    @classmethod
+    def read(cls, answers: Answers) -> Self:
+        """The file and the flags; the comparison is empty where no engine of this machine answers."""
+        daemon = _daemon.read(answers)
+        if daemon.state == "denied":
+            raise cannot_tell(Reason.DENIED, f"{daemon.path} may not be read")
+        config = daemon.config
+        keys = config.names() if config else []
+        settings = {key: _text(config.raw(key)) for key in keys if key in _daemon.KEYS} if config else {}
+        return cls(
+            path=daemon.path,
+            present=daemon.state == "present",
+            error=daemon.error,
+            settings=settings,
+            other_keys=tuple(no_userinfo(key) for key in keys if key not in _daemon.KEYS),
+            flags=tuple(f"{name}={value}" if value else name for name, value in daemon.flags),
+            unapplied=_unapplied(config, answers) if config else (),
+            changed_after_start=daemon.newer,
+        )
+
+
+def _unapplied(config: Doc, answers: Answers) -> tuple[Unapplied, ...]:
+    try:
+        info = _docker.info(answers)
+    except CannotTell:
+        return ()
+    if not _docker.is_local(answers, info):
+        return ()
+    return tuple(
+        Unapplied(key=key, file_value=_text(said), live_value=_text(live))
+        for key, said, live in compared(config, info, answers)
+        if said != live
+    )
+
+
+def _text(value: Any) -> str:
+    return no_userinfo(json.dumps(value, sort_keys=True))

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from audit.fact import Fact, fact_field
-from audit.model import Model
+import re
+from typing import ClassVar, Self
+
+from audit.fact import Answers, CannotTell, Fact, fact_field
+from audit.facts import _docker, _probes
+from audit.facts._read import Lines, garbled, number, short
+from audit.model import Model, Probe
+
+_ROW = re.compile(
+    r"(?P<device>\S+)\s+(?:(?P<fstype>[^\s\d]\S*)\s+)?(?P<size>\d+|-)\s+(?:-?\d+|-)\s+(?P<free>\d+|-)\s+(?:\d+%|-)\s+(?P<mount>/.*)"
+)
+"""A row of `df -P`, with or without the type; `-` stands for what is not counted."""
 
 
 class FileSystem(Model):
@@ -66,3 +76,77 @@ class Disks(Fact):
     device_name_mounts: tuple[FstabEntry, ...] = fact_field(
         "fstab lines that mount by /dev name (sd, vd, nvme, dasd, mmcblk, xvd)", default=()
     )
+
+    probes: ClassVar[tuple[Probe, ...]] = (_probes.ROOTS, _probes.DOCKER_INFO)
+
+    @classmethod
+    def read(cls, answers: Answers) -> Self:
+        """What `df` says of the engine's data-root, and of containerd's root."""
+        head, _, tables = f"\n{answers.text('roots')}".partition("\nbytes\n")
+        lines = Lines(head)
+        containerd = lines.first("containerd-root")
+        if containerd is None or not lines.has("data-root"):
+            raise garbled("the probe of the engine's roots ended early")
+        byte_table, _, inode_table = f"\n{tables}".partition("\ninodes\n")
+        asked = lines.all("df")
+        found = _file_systems(asked, byte_table, inode_table)
+        if asked and not found:
+            raise garbled("df does not print a line for each of the engine's roots")
+        data = found.get(_data_root(lines, answers) or "")
+        store = found.get(containerd)
+        return cls(
+            data_root=data,
+            containerd_root=store,
+            containerd_root_path=containerd,
+            containerd_root_source=lines.first("containerd-source"),
+            same_file_system=_same(data, store) if data and store else None,
+            device_name_mounts=tuple(_fstab(said) for said in lines.all("fstab")),
+        )
+
+
+def _data_root(lines: Lines, answers: Answers) -> str | None:
+    """The engine's own folder; the configured one where no engine answers; None where the engine is elsewhere."""
+    try:
+        info = _docker.info(answers)
+    except CannotTell:
+        return _docker.root_of(lines, None)
+    return _docker.root_of(lines, info) if _docker.is_local(answers, info) else None
+
+
+def _same(one: FileSystem, other: FileSystem) -> bool:
+    """By the device, since a folder may be bound to a mount point of its own; tmpfs and the like have no device."""
+    return one.mount == other.mount or (one.device == other.device and one.device.startswith("/"))
+
+
+def _fstab(said: str) -> FstabEntry:
+    device, _, mount = said.partition(" ")
+    return FstabEntry(device=device, mount=mount.replace("\\040", " "))
+
+
+def _file_systems(asked: list[str], byte_table: str, inode_table: str) -> dict[str, FileSystem]:
+    """By path asked; df prints a row for each path, in order. Empty where it did not."""
+    rows, inodes = _rows(byte_table), _rows(inode_table)
+    if len(rows) != len(asked):
+        return {}
+    found = {}
+    for at, (path, row) in enumerate(zip(asked, rows, strict=True)):
+        counted = inodes[at] if len(inodes) == len(asked) else None
+        size, free = number(row["size"]), number(row["free"])
+        if size is None or free is None:
+            return {}
+        found[path] = FileSystem(
+            path=path,
+            mount=row["mount"],
+            device=row["device"],
+            fstype=row["fstype"],
+            size=size * 1024,
+            free=free * 1024,
+            inodes=(number(counted["size"]) or 0) if counted else 0,
+            inodes_free=(number(counted["free"]) or 0) if counted else 0,
+        )
+    return found
+
+
+def _rows(table: str) -> list[re.Match[str]]:
+    """df's rows, headings left out."""
+    return [row for line in table.splitlines()[:20] if (row := _ROW.fullmatch(short(line).rstrip()))]

@@ -6,11 +6,10 @@ from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field
 from audit.facts import _docker, _probes
+from audit.facts._applied import bare, insecure_registries
 from audit.facts._packages import Packages
 from audit.facts._read import Doc, garbled, no_userinfo
 from audit.model import Probe, Reason, Unknown
-
-LOOPBACK = frozenset({"127.0.0.0/8", "::1/128"})
 
 
 class Engine(Fact):
@@ -52,7 +51,6 @@ class Engine(Fact):
         if version is None:
             raise garbled("docker info names no ServerVersion")
         server = _server(answers)
-        registries = info.doc("RegistryConfig")
         options = info.texts("SecurityOptions")
         local = _docker.is_local(answers, info)
         return cls(
@@ -74,21 +72,14 @@ class Engine(Fact):
             data_root=info.text("DockerRootDir"),
             live_restore=info.flag("LiveRestoreEnabled"),
             default_runtime=info.text("DefaultRuntime"),
-            mirrors=tuple(no_userinfo(mirror) for mirror in registries.texts("Mirrors")),
-            insecure_registries=insecure_registries(registries),
+            mirrors=tuple(bare(mirror) for mirror in info.doc("RegistryConfig").texts("Mirrors")),
+            insecure_registries=insecure_registries(info),
             warnings=tuple(no_userinfo(warning) for warning in info.texts("Warnings")),
             running=info.count("ContainersRunning"),
             images=info.count("Images"),
             package=Packages.read(answers).of("dockerd") if local else None,
             log_driver=info.text("LoggingDriver"),
         )
-
-
-def insecure_registries(registries: Doc) -> tuple[str, ...]:
-    """RegistryConfig's networks and names that need no TLS, loopback left out."""
-    networks = [network for network in registries.texts("InsecureRegistryCIDRs") if network not in LOOPBACK]
-    names = [name for name, index in registries.members("IndexConfigs") if index.raw("Secure") is False]
-    return tuple(no_userinfo(one) for one in (*networks, *names))
 
 
 def _server(answers: Answers) -> Doc:

@@ -6,7 +6,7 @@ from audit import versions
 from audit.facts.build_env import BuildEnv
 from audit.facts.docker_client import DockerClient
 from audit.model import Severity, Unknown
-from audit.rule import Result, Rule, fail, ok
+from audit.rule import Result, Rule, cannot_tell, fail, ok
 from audit.shape import Push, boolean, refuses_empty, said
 
 rule = Rule(
@@ -32,9 +32,12 @@ def check(env: BuildEnv, push: Push, client: DockerClient | Unknown) -> Result:
     """Where a plain build is known to end well all the same, it is a warning: the day comes."""
     found = [setting for setting in env.builds if setting.name in SWITCHES]
     wrong = [setting for setting in found if boolean(setting.value) is None]
-    lenient = isinstance(client, Unknown) or versions.parse(client.version) is None or not refuses_empty(client)
-    if lenient:  # an empty DOCKER_BUILDKIT counts as unset
-        wrong = [setting for setting in wrong if setting.name != "DOCKER_BUILDKIT" or setting.value]
+    blank = next((setting for setting in wrong if setting.name == "DOCKER_BUILDKIT" and not setting.value), None)
+    if blank is not None:  # only clients 23.0.0 to 23.0.4 take it for more than unset
+        if isinstance(client, Unknown) or versions.parse(client.version) is None:
+            return cannot_tell("whether this client refuses an empty DOCKER_BUILDKIT is not known", said(blank))
+        if not refuses_empty(client):
+            wrong.remove(blank)
     if not wrong:
         return ok("every switch is a boolean", *([said(setting) for setting in found] or ["none of them is set"]))
     names = " and ".join(setting.name for setting in wrong)

@@ -118,6 +118,8 @@ def _judged(
         if printed.why is not None:
             return HostEvidence(outcome=printed.why.outcome, detail=printed.why.detail, phase=printed.why.phase)
         status = "" if printed.status is None else f", exit {printed.status}"
+        if printed.cut:
+            status = f", but something printed more than {frames.TOTAL_CAP >> 20} MiB"
         what = f": {outside!r}" if outside else ""
         return HostEvidence(outcome=Outcome.GARBLED, detail=f"the script did not run{status}{what}", phase="probe")
     if not faults and (printed.complete or stream.ended):

@@ -6,7 +6,7 @@
 {
 LC_ALL=C
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
-export LC_ALL PATH
+export LC_ALL PATH fa_unit
 unset ENV BASH_ENV CDPATH
 set -f
 cap=@CAP@ err_cap=@ERR_CAP@ mark="FA$fa_nonce" nl='
@@ -102,6 +102,7 @@ printf '\n%s H %s\n' "$mark" "${epoch:--}" >&6
 uid=; while read -r k v _; do case $k in Uid:) uid=$v; break ;; esac; done </proc/self/status
 [ -n "$uid" ] || uid=$(id -u)
 quote "$PATH"; root_env="export LC_ALL=C PATH=$q; unset ENV; "
+quote "$fa_unit"; root_env="${root_env}export fa_unit=$q; "
 builder_env=$root_env
 as_builder= root=yes
 if [ "$fa_become" = yes ]; then

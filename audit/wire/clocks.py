@@ -15,6 +15,9 @@ from audit.model import Outcome
 from audit.wire.failures import WireError
 from audit.wire.options import Phase
 
+GRACE = 0.2
+"""Seconds after a clock's end until the watchdog steps in."""
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -67,8 +70,12 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, name="fleet-audit-watchdog", daemon=True)
         self._thread.start()
 
-    def arm(self, ends: float, call: Callable[[], None]) -> int:
-        """Call `call` at that moment of time.monotonic(), unless it is disarmed before; it must not block."""
+    def arm(self, clock: Clock, call: Callable[[], None]) -> int:
+        """Call `call` soon after the clock's end, unless it is disarmed before; it must not block.
+
+        Not at the end itself: who waits there by the clock should be the first to know that it has ended.
+        """
+        ends = clock.ends + GRACE
         with self._wake:
             number = next(self._numbers)
             self._live.add(number)

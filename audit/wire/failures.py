@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import errno
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -83,9 +84,12 @@ def closed(error: BaseException) -> bool:
 
 def said(error: BaseException) -> str:
     """The error as a sentence for a person."""
-    for kind in type(error).__mro__:
-        if kind in _SAID:
-            return _SAID[kind](error)
+    inner: BaseException | None = error
+    while inner is not None:  # paramiko wraps a lost connection into a text of its own
+        for kind in type(inner).__mro__:
+            if kind in _SAID:
+                return _SAID[kind](inner)
+        inner = inner.__cause__ or inner.__context__
     if isinstance(error, OSError) and error.errno:
         return errno_text(error.errno)
     return one_line(str(error)) or type(error).__name__
@@ -93,8 +97,6 @@ def said(error: BaseException) -> str:
 
 def errno_text(number: int) -> str:
     """``No route to host`` and the like, in small letters at the front."""
-    import os
-
     text = os.strerror(number)
     return text if number == errno.EIO else text[:1].lower() + text[1:]
 

@@ -156,7 +156,8 @@ def _close(stream: Stream, opened: tuple[str, list[str], bytes]) -> bytes:
     kind, (name, *words), payload = opened
     length = words[-1] if words else ""
     if not _holds(payload, length):
-        mended = payload.replace(b"\r\n", b"\n")  # a terminal in between; the length tells whether that was all
+        # a terminal in between; the length tells whether that was all
+        mended = (payload + b"\n").replace(b"\r\n", b"\n")[:-1]
         if not _holds(mended, length):
             _fault(stream, opened, "its length does not hold")
             return payload

@@ -170,7 +170,7 @@ class HostKeyCheck:
         if authority is not None:
             raise _refused(
                 Outcome.HOSTKEY,
-                f"only a host certificate authority vouches for it ({authority.place}), which fleet-audit cannot check; "
+                f"only a host certificate authority vouches for it ({authority.place}); fleet-audit cannot check that: "
                 f"add the server's own key, {kind} {shown}, to {file}",
             )
         if self.mode == "accept-new":

@@ -130,7 +130,7 @@ class Network:
             connection = Connection(sock, abort, label)
             opened.callback(connection.close)
             self._watch(abort, opened)
-            alarm = self.watchdog.arm(clock.ends, abort)
+            alarm = self.watchdog.arm(clock, abort)
             try:
                 entered("hostkey")
                 connection.agree(route, self.check, clock)
@@ -146,7 +146,7 @@ class Network:
         Raises:
             WireError: refused, or not in time.
         """
-        alarm = self.watchdog.arm(clock.ends, connection.abort)
+        alarm = self.watchdog.arm(clock, connection.abort)
         try:
             connection.log_in(route.user, *self.identities.candidates(route), clock)
         except WireError as failure:

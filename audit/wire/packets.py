@@ -43,6 +43,7 @@ class Packets(Packetizer):
     """
 
     def __init__(self, sock: Socket) -> None:
+        """Read from and write to `sock`."""
         super().__init__(sock)  # type: ignore[arg-type] # anything with these four methods will do
         self._sock = sock
         self._got = bytearray()
@@ -137,6 +138,7 @@ class Transport(paramiko.Transport):
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
+        """What to ask the server for; paramiko would add certificates, which nobody here can check."""
         return self.host_key_algorithms
 
     def _log(self, level: int, msg: object, *args: object) -> None:

@@ -128,12 +128,12 @@ class _Collection:
             self.tell(host, "probe")
             nonce = secrets.token_hex(16)
             clock = Clock(options.probe, "probe", whole)
-            alarm = network.watchdog.arm(clock.ends, connection.abort)
+            alarm = network.watchdog.arm(clock, connection.abort)
             try:
                 printed = connection.run(build_script(self.probes, host, nonce).encode(), nonce, clock)
             finally:
                 network.watchdog.disarm(alarm)
-            if network.stopped.is_set() and printed.why is not None:
+            if network.stopped.is_set() and not (printed.complete or printed.cut):
                 printed.why = WireError(Outcome.NOT_ASKED, "interrupted", "probe")
             return self.read(evidence(
                 host, self.probes, printed, nonce, host_key=host_key, seconds=time.monotonic() - begun
@@ -214,13 +214,13 @@ def collect(
                 run.ending = f"the run's deadline of {options.deadline:g} s ended"
             elif stop is None or not stop.is_set():
                 continue
-            run.network.abort()
             run.queue.end()
+            run.network.abort()
             run.all_done.wait(GRACE)
             break
     finally:
-        run.network.abort()
         run.queue.end()
+        run.network.abort()
         for host in fleet.hosts:
             if host.name not in run.done:
                 run.finish(host, HostEvidence(outcome=Outcome.NOT_ASKED, detail=run.ending, phase="resolve"))

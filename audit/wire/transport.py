@@ -112,7 +112,10 @@ class Connection:
         if not transport.is_active() or not transport.initial_kex_done:
             ended = transport.get_exception() or EOFError()
             line = transport.packetizer.other_line
-            if line and not transport.remote_version and not line.startswith(_BUSY):
+            if line.startswith(_BUSY):
+                message = f"the server takes no more logins now: it said {line[:80]!r}"
+                raise WireError(Outcome.UNREACHABLE, message, "connect", again=line.startswith(_BUSY[0]))
+            if line and not transport.remote_version:
                 message = f"what answers there is no SSH server: it said {line[:80]!r}"
                 raise WireError(Outcome.GARBLED, message, "hostkey")
             raise from_foreign(ended, "hostkey" if transport.remote_version or not closed(ended) else "connect")
@@ -225,11 +228,15 @@ class Connection:
             if size >= cap:
                 printed.cut = True
                 return
+        if clock.over:
+            raise clock.failure("the script did not end", "probe")
         if not channel.event_ready and not size:
             if transport.is_active():
                 raise WireError(Outcome.DENIED, "the server refuses to run a command", "probe")
             raise from_foreign(transport.get_exception() or EOFError(), "probe")
-        if not transport.is_active() and not channel.exit_status_ready():
+        if not channel.eof_received and channel.exit_status < 0:
+            transport.join(0.5)  # it frees its channels before it says that it has ended
+        if not transport.is_active() and channel.exit_status < 0:
             raise from_foreign(transport.get_exception() or EOFError(), "probe")
         channel.status_event.wait(min(1.0, clock.left))
         printed.status = channel.exit_status if channel.exit_status >= 0 else None

@@ -86,6 +86,7 @@ def farm(folder: Path, count: int, extra_ports: tuple[int, ...] = ()) -> Iterato
     (folder / "authorized_keys").write_bytes((folder / "key.pub").read_bytes())
     bin_ = folder / "bin"
     bin_.mkdir()
+    (folder / "home").mkdir()
     shutil.copytree(STUB.parent, folder / "answers")
     (bin_ / "docker").symlink_to(folder / "answers" / "docker")
     (folder / "ssh_config").write_text(
@@ -97,7 +98,8 @@ def farm(folder: Path, count: int, extra_ports: tuple[int, ...] = ()) -> Iterato
         f"Port {port}\nListenAddress 0.0.0.0\nHostKey {folder / 'host_key'}\nPidFile none\nUsePAM no\n"
         f"AuthorizedKeysFile {folder / 'authorized_keys'}\nStrictModes no\nPermitRootLogin prohibit-password\n"
         f"AllowUsers root@127.0.0.0/8\nMaxStartups 4096\nLogLevel ERROR\nSubsystem sftp internal-sftp\n"
-        f"SetEnv PATH={bin_}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
+        # A home of its own: what this machine's root has in ~/.bashrc is no part of a simulated host.
+        f"SetEnv HOME={folder / 'home'} PATH={bin_}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
         encoding="utf-8",
     )
     Path("/run/sshd").mkdir(exist_ok=True)

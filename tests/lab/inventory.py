@@ -33,7 +33,8 @@ def write(place: Place, net: Net, known: Mapping[str, list[str]]) -> None:
             # The connection to the jump reads the same file; other options of this command line do not reach it.
             variables["ansible_ssh_common_args"] = f"-F {ssh_config} -o ProxyJump={host.machine.behind}"
         hosts = groups.setdefault(host.group, {"hosts": {}})["hosts"]
-        hosts[host.name] = variables | dict(host.variables)
+        # An odd one is nobody's peer: a pool of its own.
+        hosts[host.name] = {"pool": host.name} | variables | dict(host.variables)
     (place.inventory / "hosts.yml").write_text(_yaml({"all": {"children": groups}}))
     strict = f"-o UserKnownHostsFile={place.keys / 'known_hosts'} -o StrictHostKeyChecking=yes"
     everywhere = {

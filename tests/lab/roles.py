@@ -140,7 +140,7 @@ def _builder(arch: str, user: str = "root") -> Host:
     return Host(arch, "builders", user, variables=variables)
 
 
-_ODD: dict[str, str | bool | int] = {"platform": "linux/amd64", "pool": "odd"}
+_ODD: dict[str, str | bool | int] = {"platform": "linux/amd64"}
 
 HOSTS = (
     _builder("amd64"),

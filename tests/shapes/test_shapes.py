@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.fact import Facts
+from audit.fact import Fact, Facts
 from audit.facts.build_env import BuildEnv, Setting
 from audit.facts.builders import Builder, Builders
 from audit.facts.buildx import Buildx
@@ -99,6 +99,7 @@ LISTED = st.builds(
     ).map(tuple),
     selected=st.none() | st.sampled_from(["default", "big"]),
 )
+KINDS: tuple[type[Fact], ...] = (BuildEnv, Builders, Buildx, DockerClient, Engine, ImageStore)
 FACTS = st.builds(
     lambda *found: Facts({fact.fact_name(): value for fact, value in zip(KINDS, found, strict=True)}),
     DARK | st.builds(BuildEnv, shell=SETTINGS),
@@ -108,7 +109,6 @@ FACTS = st.builds(
     DARK | st.builds(Engine, version=VERSIONS),
     DARK | STORES,
 )
-KINDS = (BuildEnv, Builders, Buildx, DockerClient, Engine, ImageStore)
 
 
 @given(facts=FACTS, command=st.sampled_from(COMMANDS))
