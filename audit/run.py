@@ -30,7 +30,7 @@ class SavedRun(Model):
     """What ``--save`` writes and ``--from`` reads: the fleet as declared, and the redacted evidence."""
 
     kind: Literal["fleet-audit run"] = "fleet-audit run"
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[1] = SCHEMA_VERSION
     tool_version: str = __version__
     fleet: Fleet
     evidence: Evidence
@@ -49,7 +49,8 @@ class SavedRun(Model):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"]) or None
-            message = f"not a run saved by fleet-audit {SCHEMA_VERSION=}: {first['msg']}; save one with `check --save`"
+            what = f"not a saved run of schema {SCHEMA_VERSION}, which this fleet-audit reads"
+            message = f"{what}: {first['msg']}; save one with `check --save`"
             raise SavedRunError(message, file=file, key=key) from None
 
 

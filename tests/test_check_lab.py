@@ -201,7 +201,7 @@ def test_what_is_predicted_is_what_is_pushed(lab: Lab, check: Callable[..., Chec
         built = lab.build(worker, f"staging/check-{name}", "proof")
         served = lab.served(f"staging/check-{name}:proof")
         found[name] = "index" if "index" in served.media_type or "list" in served.media_type else "flat"
-        lab.forget(worker, [built.reference])
+        lab.forget(worker, [built.tag])
     assert found == foretold
 
 

@@ -12,7 +12,7 @@ from audit.rules._buildx import seen
 rule = Rule(
     id="FA301",
     title="The buildx plugin is there",
-    severity=Severity.ERROR,
+    severity=Severity.WARNING,
     why="Without it `docker build` falls back to the legacy builder: no cache mounts, secrets or --link, other layers "
     "than the peers', and an error where DOCKER_BUILDKIT=1 asks for BuildKit.",
     symptom="DEPRECATED: The legacy builder is deprecated and will be removed in a future release.",

@@ -47,6 +47,8 @@ def check(buildx: Buildx, builders: Builders | Unknown, engine: Engine | Unknown
         return fail(f"the selected builder {builder.name} is in error", *evidence)
     if "running" in statuses and statuses == {"running"}:
         return ok(f"the selected builder {builder.name} runs", *evidence)
+    if builder.driver == "docker" and statuses <= {""}:
+        return ok(f"the selected builder {builder.name} is the engine itself, which answers", *evidence)
     if not statuses or "" in statuses:
         return cannot_tell(f"the status of the selected builder {builder.name} is not known", *evidence)
     said = f"the selected builder {builder.name} does not run; the next build starts it"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from audit.model import Severity
 from audit.rule import Finding, FleetView, Member, Rule, cannot_tell, fail, not_applicable, ok
-from audit.rules._peers import NO_POOL, spread
+from audit.rules._peers import NO_POOL, Spread, spread
 
 rule = Rule(
     id="FA506",
@@ -27,12 +29,15 @@ def check_fleet(view: FleetView) -> list[Finding]:
         return [Finding("fleet", not_applicable("there are no two pools that build"))]
     members = [member for member in view.members if member.host.pool_name in pools]
     seen = spread(members, _kind)
-    lines = tuple(f"{name}: {' and '.join(pool.values) or 'could not tell'}{pool.gap}" for name, pool in pools.items())
+    lines = tuple(_by_shape(pools))
     flat, index = (seen.values.get(kind, ()) for kind in ("flat", "index"))
     if flat and index:
         mixed = ", ".join(name for name, pool in pools.items() if "index" in pool.values)
         meant = all(member.policy.wanted.push == member.push.kind for member in members if _pushes(member))
-        message = f"some pools push flat images, others an index ({mixed}){seen.gap}"
+        message = (
+            f"some pools push flat images, others an index ({mixed}): `docker manifest create` of both says "
+            f'"… is a manifest list"{seen.gap}'
+        )
         result = fail(message, *lines, severity=Severity.WARNING if meant else None)
         return [Finding("fleet", result, index if len(index) <= len(flat) else flat)]
     told = sum(bool({"flat", "index"} & set(pool.values)) for pool in pools.values())
@@ -40,6 +45,17 @@ def check_fleet(view: FleetView) -> list[Finding]:
         return [Finding("fleet", cannot_tell(f"only {told} of {len(pools)} pools could tell what they push", *lines))]
     shape = "an index, which only an index-aware tool merges" if index else "flat images"
     return [Finding("fleet", ok(f"every pool that could tell pushes {shape}{seen.gap}", *lines))]
+
+
+def _by_shape(pools: Mapping[str, Spread]) -> Iterator[str]:
+    """A line a shape, the index first: ``index: linux-riscv64``."""
+    named: dict[str, list[str]] = {}
+    for name, pool in pools.items():
+        named.setdefault(" and ".join(pool.values) or "could not tell", []).append(
+            name + (pool.gap if pool.values else "")
+        )
+    for shape in sorted(named, key=lambda text: ("index" not in text, text)):
+        yield f"{shape}: {', '.join(named[shape])}"
 
 
 def _kind(member: Member) -> str | None:

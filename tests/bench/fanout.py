@@ -152,7 +152,7 @@ def measure(where: Farm, options: argparse.Namespace, port: int) -> int:
     trips = round_trips(where, port)
     probe = slowest_probe(where)
     some, many = ours(where, options.many // 4, jobs), ours(where, options.many, jobs)
-    figures = {
+    figures: dict[str, float | None] = {
         "hosts": count,
         "cpu_ms_per_host": round(1000 * cpu["fleet-audit"] / count, 2),
         "cpu_ms_per_host_1000": round(1000 * many.cpu / options.many, 2),
@@ -163,7 +163,7 @@ def measure(where: Farm, options: argparse.Namespace, port: int) -> int:
         "rss_mb_1000_hosts": round(many.rss_mb, 1),
     }
     for name in ("ansible", "pyinfra", "clush"):
-        figures[f"speed_over_{name}"] = round(wall[name] / wall["fleet-audit"], 2) if name in wall else None  # type: ignore[assignment]  # null: not run
+        figures[f"speed_over_{name}"] = round(wall[name] / wall["fleet-audit"], 2) if name in wall else None
     rows = [
         [name, 1000 * cpu[name] / count, wall[name], wall[name] / wall["fleet-audit"], median(costs, "rss_mb")]
         for name, costs in seen.items()

@@ -40,7 +40,7 @@ class Cost:
 
 
 def cost(
-    argv: Sequence[str | Path],
+    argv: Sequence[object],
     *,
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
@@ -78,7 +78,7 @@ def cost(
 
 def median(costs: Sequence[Cost], what: str) -> float:
     """The median of one figure over several runs."""
-    return statistics.median(getattr(one, what) for one in costs)
+    return float(statistics.median(getattr(one, what) for one in costs))
 
 
 def publish(name: str, title: str, rows: Sequence[Sequence[object]], headers: Sequence[str], figures: object) -> None:
