@@ -35,7 +35,7 @@ class Access(Fact):
         user = re.match(r"uid=(\d{1,10})(?:\(([^)]+)\))?", said)
         if not user:
             raise garbled("id does not print a user")
-        groups = re.search(r"groups=(\S+)", said)
+        groups = re.search(r"groups=(\S+)", said) or re.search(r"gid=(\S+)", said)  # busybox: none beside the first
         socket, owner, usable = _socket(answers)
         return cls(
             user=user[2] or user[1],

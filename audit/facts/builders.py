@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field, parse_object
 from audit.facts import _docker, _probes
 from audit.facts._read import MOST_ITEMS, Doc, Lines, cannot_tell, garbled, short
 from audit.model import Answer, Model, Probe, Reason
-
-_COLUMNS = re.compile(r"\s{2,}")
 
 
 class BuilderNode(Model):
@@ -140,38 +137,47 @@ def _version(text: str | None) -> str | None:
 
 
 def _from_table(text: str) -> tuple[Builder, ...]:
-    """The table of buildx before 0.13: a builder a line, its nodes indented below (two blanks, or \\_)."""
-    rows: list[tuple[str, list[str], list[BuilderNode]]] = []
-    lines = text.splitlines()
-    if not lines or not lines[0].startswith("NAME/NODE"):
+    """The table of buildx before 0.13: a row a builder, its nodes below it, indented (in newer ones behind ``\\_``)."""
+    head, *lines = text.splitlines()[: MOST_ITEMS + 1]
+    starts = [head.find(title) for title in ("NAME/NODE", "DRIVER/ENDPOINT", "STATUS", "BUILDKIT", "PLATFORMS")]
+    if starts[:2] != sorted(starts[:2]) or starts[0] != 0:
         raise garbled("docker buildx ls prints neither JSON nor its table")
-    for line in lines[1 : MOST_ITEMS + 1]:
-        if not line.strip():
-            continue
-        indented = line[0] in " \\"
-        cells = [short(cell) for cell in _COLUMNS.split(line.strip().removeprefix("\\_").strip())]
-        if not indented:
-            rows.append((cells[0], cells[1:], []))
-        elif rows:
-            name, endpoint, status, buildkit, platforms = (cells + [""] * 5)[:5]
-            if not re.match(r"v\d", buildkit):
-                buildkit, platforms = "", buildkit
-            rows[-1][2].append(
-                BuilderNode(
-                    name=name,
-                    endpoint=endpoint,
-                    status=status,
-                    buildkit=_version(buildkit),
-                    platforms=tuple(part.strip("* ") for part in platforms.split(",") if part.strip("* ")),
-                )
-            )
+    rows: list[tuple[list[str], list[BuilderNode]]] = []
+    for line in lines:
+        cells = _cells(line, starts)
+        if line[:1] not in (" ", ""):
+            rows.append((cells, []))
+        elif rows and cells[0]:
+            rows[-1][1].append(_row(cells))
     return tuple(
         Builder(
-            name=name.removesuffix("*").strip(),
-            driver=cells[0] if cells else "",
-            selected=name.endswith("*") or "*" in cells[:1],
-            error=" ".join(cells[1:]) or None,
+            name=cells[0].rstrip("* "),
+            driver=cells[1],
+            selected=cells[0].endswith("*"),
+            error=" ".join(cell for cell in cells[2:] if cell) or None,
             nodes=tuple(nodes),
         )
-        for name, cells, nodes in rows
+        for cells, nodes in rows
+    )
+
+
+def _cells(line: str, starts: list[int]) -> list[str]:
+    """The row cut where the headings begin; a column that the table does not have is empty."""
+    ends = [*starts[1:], len(line)]
+    cut = [
+        line[start : end if end > start else None] if start >= 0 else ""
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    return [short(cell.strip().removeprefix("\\_").strip()) for cell in cut]
+
+
+def _row(cells: list[str]) -> BuilderNode:
+    name, endpoint, status, buildkit, platforms = cells
+    names = (part.partition("(")[0].strip("* ") for part in platforms.split(","))
+    return BuilderNode(
+        name=name,
+        endpoint=endpoint,
+        status=status,
+        buildkit=_version(buildkit),
+        platforms=tuple(name for name in names if name),
     )

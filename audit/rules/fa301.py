@@ -8,6 +8,7 @@ from audit.facts.docker_client import DockerClient
 from audit.model import Severity
 from audit.rule import Result, Rule, cannot_tell, fail, ok
 from audit.rules._buildx import seen
+from audit.shape import Push
 
 rule = Rule(
     id="FA301",
@@ -24,7 +25,7 @@ rule = Rule(
 PACKAGES = {"docker.io": "docker-buildx", "docker-ce": "docker-buildx-plugin", "moby": "moby-buildx"}
 
 
-def check(buildx: Buildx, client: DockerClient) -> Result:
+def check(buildx: Buildx, client: DockerClient, push: Push) -> Result:
     """Clients before 23 build by themselves: there it is only missed where somebody calls it."""
     if buildx.state == "broken":
         return ok("the buildx plugin is there, but see FA302", *seen(buildx))
@@ -38,4 +39,7 @@ def check(buildx: Buildx, client: DockerClient) -> Result:
         return fail("buildx is missing; this client builds without it", *evidence, severity=Severity.NOTE)
     package = PACKAGES.get(client.origin or "")
     remedy = f"`apt install {package}`: the plugin for a docker of {client.origin}." if package else ""
+    if push.kind == "fails":
+        said = "buildx is missing and BuildKit is asked for: `docker build` ends with an error"
+        return fail(said, *evidence, *push.reasons, remedy=remedy, severity=Severity.ERROR)
     return fail("buildx is missing: `docker build` falls back to the legacy builder", *evidence, remedy=remedy)

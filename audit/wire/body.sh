@@ -44,7 +44,9 @@ quote() { # quote VALUE: sets q to it in single quotes
 # got to: one `sleep` for all probes of a limit, in place of a `timeout` for every one.
 slay='set -- "FA_PROBE=$1\.($2)\."
 for _ in 1 2 3; do
-	for f in $(grep -lE -e "$1" /proc/[0-9]*/environ 2>/dev/null); do f=${f#/proc/}; kill -9 "${f%/*}"; done
+	found=$(grep -lE -e "$1" /proc/[0-9]*/environ 2>/dev/null)
+	[ -n "$found" ] || break
+	for f in $found; do f=${f#/proc/}; kill -9 "${f%/*}"; done
 done'
 overdue() { # overdue SECONDS NAMES [SECONDS NAMES]...: kill them then; seconds count from the last, names are a|b|c
 	began= # a signal waits until the shell knows the process that it has just started

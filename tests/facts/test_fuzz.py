@@ -17,8 +17,29 @@ NAMES = (*(probe.name for probe in all_probes()), *PSEUDO)
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KEYS = sorted(
     {
-        *("Client", "Server", "Version", "ServerVersion", "DriverStatus", "Driver", "ClientInfo", "Plugins", "Name", "Path"),
-        *("Components", "RegistryConfig", "IndexConfigs", "Warnings", "auths", "credHelpers", "features", "hosts", "Err"),
+        *(
+            "Client",
+            "Server",
+            "Version",
+            "ServerVersion",
+            "DriverStatus",
+            "Driver",
+            "ClientInfo",
+            "Plugins",
+            "Name",
+            "Path",
+        ),
+        *(
+            "Components",
+            "RegistryConfig",
+            "IndexConfigs",
+            "Warnings",
+            "auths",
+            "credHelpers",
+            "features",
+            "hosts",
+            "Err",
+        ),
         *("containerd-snapshotter", "aliases", "Nodes", "Platforms", "auth", "log-driver", "DockerRootDir", "Mirrors"),
     }
 )
@@ -26,16 +47,37 @@ WORDS = sorted(
     {
         *("json", "ls", "no-store", "none", "absent", "podman", "Docker version 28", "uname Linux w 6 x86_64", "bytes"),
         *("config present /etc/docker/daemon.json", "data-root /var/lib/docker", "root /var/lib/docker", "inodes"),
-        *("real /var/lib/docker", "containerd-root /c", "df /var/lib/docker", "/dev/vda ext4 10 2 8 20% /", "id uid=0(r)"),
-        *("show LoadState=loaded", "show ActiveState=active", "set\tunit\t/u\tDOCKER_HOST=x", "source process", "pid 1"),
+        *(
+            "real /var/lib/docker",
+            "containerd-root /c",
+            "df /var/lib/docker",
+            "/dev/vda ext4 10 2 8 20% /",
+            "id uid=0(r)",
+        ),
+        *(
+            "show LoadState=loaded",
+            "show ActiveState=active",
+            "set\tunit\t/u\tDOCKER_HOST=x",
+            "source process",
+            "pid 1",
+        ),
         *("NAME/NODE DRIVER/ENDPOINT", "default *  docker", "  default  default  running", "cpus 0-3", "meta v1 /a"),
-        *("copy yes /a", "config /c", "socket yes /s", "ls srw-rw---- 1 root docker 0", "flag --host=tcp://:1", "env A"),
+        *(
+            "copy yes /a",
+            "config /c",
+            "socket yes /s",
+            "ls srw-rw---- 1 root docker 0",
+            "flag --host=tcp://:1",
+            "env A",
+        ),
         *("1795480097.5", "uptime 12.5 3", "process", "{}", "[]", "apk docker-cli /usr/bin/docker", "owner a /b"),
     }
 )
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(KEYS),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), inner, max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), inner, max_size=6)
+    ),
     max_leaves=25,
 )
 TEXTS = st.one_of(
@@ -60,7 +102,7 @@ def check(answers: dict[str, Answer | Unknown]) -> None:
 
 
 @MANY
-@given(st.fixed_dictionaries({}, optional={name: ANSWERS for name in NAMES}))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, ANSWERS)))
 def test_arbitrary_answers(answers: dict[str, Answer | Unknown]) -> None:
     """Arbitrary text and arbitrary JSON in any probe's answer."""
     check(answers)
@@ -70,9 +112,9 @@ def _recorded() -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for _, file in all_cases():
         for name, answer in json.loads(file.read_text(encoding="utf-8"))["evidence"].get("answers", {}).items():
-            answer = {"stdout": answer} if isinstance(answer, str) else answer
-            if answer.get("kind", "answer") == "answer" and name in NAMES:
-                found.setdefault(name, []).append(answer)
+            whole = {"stdout": answer} if isinstance(answer, str) else answer
+            if whole.get("kind", "answer") == "answer" and name in NAMES:
+                found.setdefault(name, []).append(whole)
     return found
 
 

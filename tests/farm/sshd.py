@@ -86,7 +86,9 @@ def sshd(
     if not (folder / "authorized_keys").exists():
         shutil.copy(folder / "client_key.pub", folder / "authorized_keys")
     port = free_port()
-    variables = "".join(f' "{name}={value}"' for name, value in (environment or {}).items())
+    # bash reads ~/.bashrc under sshd, unless it believes to be a deeper shell: whatever stands there is not ours to test
+    given = {"SHLVL": "9"} | dict(environment or {})
+    variables = "".join(f' "{name}={value}"' for name, value in given.items())
     (folder / "config").write_text(
         f"""{config}
 ListenAddress {address}
@@ -101,7 +103,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin yes
 MaxStartups 100
 LogLevel VERBOSE
-{f"SetEnv{variables}" if variables else ""}
+SetEnv{variables}
 """,
         encoding="utf-8",
     )

@@ -24,7 +24,7 @@ from tests.lab.worker import Worker
 # A unit that starts too often is refused by systemd; tests restart engines all the time.
 RESTART_ENGINE = "systemctl daemon-reload && systemctl reset-failed && systemctl restart docker.service"
 RELOAD_UNITS = "systemctl daemon-reload"
-RESTART_BUILDS = f"{RELOAD_UNITS} && systemctl restart {BUILD_UNIT}"
+RESTART_BUILDS = f"{RELOAD_UNITS} && systemctl reset-failed && systemctl restart {BUILD_UNIT}"
 
 _BUILDX = "docker-buildx"
 _PLUGINS = "/usr/libexec/docker/cli-plugins"
