@@ -173,7 +173,8 @@ class Facts(Mapping[str, "Fact | Unknown"]):
     def __getitem__(self, key: str | type[F]) -> Fact | F | Unknown:
         """By name or class; what was never asked is Unknown(not-asked)."""
         name = key if isinstance(key, str) else key.fact_name()
-        return self._values.get(name, Unknown(reason=Reason.NOT_ASKED, detail=f"{name} was not collected"))
+        found = self._values.get(name)
+        return found or Unknown(reason=Reason.NOT_ASKED, detail=f"{name} was not collected")
 
     def __iter__(self) -> Iterator[str]:
         """The names."""

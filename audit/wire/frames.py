@@ -173,8 +173,8 @@ def _close(stream: Stream, opened: tuple[str, list[str], bytes]) -> bytes:
 
 
 def _stdout(section: Section, payload: bytes, times: list[str]) -> None:
-    section.truncated = len(payload) >= STDOUT_CAP + TAIL
     out, colon, status = payload.rpartition(b":")
+    section.truncated = len(payload) >= STDOUT_CAP + TAIL or len(out) > STDOUT_CAP
     if section.truncated:
         section.stdout = payload[:STDOUT_CAP]
     elif colon and status.isdigit() and len(status) <= 3:

@@ -1,5 +1,7 @@
 """The one script that is sent to a worker: the same body for every host, and three assignments in front of it.
 
+Every probe sees the unit's name as ``$fa_unit``, empty where the host declares none.
+
 Three answers are the script's own, beside those of the probes:
 
 ``wire-clock``

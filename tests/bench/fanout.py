@@ -58,7 +58,7 @@ def ours(where: Farm, count: int, jobs: int, port: int | None = None) -> Cost:
         "-q",
     ]
     done = cost(argv, accept=(0, 1, 3))
-    if f"{count} of {count} hosts reached" not in done.stdout:
+    if f"reached of {count} ·" not in done.stdout or f"\n{count} host" not in done.stdout:
         raise RuntimeError(f"not all {count} hosts were reached: {done.stdout[-600:]}{done.stderr}")
     return done
 

@@ -23,6 +23,12 @@ class _Delay:
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
+    async def end(self) -> None:
+        """Give up what is still open."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
         while chunk := await source.read(65536):
@@ -44,7 +50,5 @@ def delaying(round_trip: float, address: str, port: int, listen: int) -> Iterato
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
-        for task in delay.tasks:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*delay.tasks, return_exceptions=True))
+        loop.run_until_complete(delay.end())
         loop.close()

@@ -85,10 +85,8 @@ def farm(folder: Path, count: int, extra_ports: tuple[int, ...] = ()) -> Iterato
     (folder / "known_hosts").write_text("".join(lines), encoding="utf-8")
     (folder / "authorized_keys").write_bytes((folder / "key.pub").read_bytes())
     bin_ = folder / "bin"
-    bin_.mkdir()
     (folder / "home").mkdir()
-    shutil.copytree(STUB.parent, folder / "answers")
-    (bin_ / "docker").symlink_to(folder / "answers" / "docker")
+    shutil.copytree(STUB.parent, bin_)
     (folder / "ssh_config").write_text(
         f"Host *\n  User root\n  Port {port}\n  IdentityFile {folder / 'key'}\n  IdentitiesOnly yes\n"
         f"  UserKnownHostsFile {folder / 'known_hosts'}\n  StrictHostKeyChecking yes\n  BatchMode yes\n",
