@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -422,8 +423,9 @@ class Status(OrderedEnum):
     FAIL = "fail"
 
 
-class Verdict(Model):
-    """One rule on one subject.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One rule on one subject. There are rules times hosts of them, so it is a plain slotted value: no model's weight.
 
     Attributes:
         rule: the rule's id.

@@ -15,7 +15,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from types import ModuleType, UnionType
@@ -266,7 +266,7 @@ def _judge_host(member: Member, now: Now) -> tuple[Verdict, ...]:
         final = final or (check.rule.id if result.final else None)
         verdict = _verdict(check.rule, member.host.name, result, member.policy, now)
         if verdict.status is Status.UNKNOWN and cause is not None:
-            verdict = verdict.model_copy(update={"because": cause})
+            verdict = replace(verdict, because=cause)
         elif check.rule.cause and cause is None and result.status in (Status.FAIL, Status.UNKNOWN):
             cause = check.rule.id
         verdicts.append(verdict)
@@ -283,7 +283,7 @@ def _judge_fleet(check: Check, view: FleetView, policy: HostPolicy) -> Iterator[
         verdict = _verdict(check.rule, finding.subject, finding.result, policy, view.now)
         dark = verdict.status is Status.UNKNOWN and not verdict.message.startswith(CRASHED)
         because = _cause_in(view, finding.subject) if dark else None
-        yield verdict.model_copy(update={"hosts": finding.hosts, "because": because})
+        yield replace(verdict, hosts=finding.hosts, because=because)
 
 
 def _cause_in(view: FleetView, subject: str) -> str | None:

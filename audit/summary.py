@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit import versions
 from audit.facts.buildx import Buildx
@@ -192,7 +192,7 @@ def _group(members: Sequence[Verdict], followers: Counter[tuple[str, str]]) -> G
         message, remedy = _nameless((first.message, first.remedy), first.subject)
         if len(members) <= LIMIT_NAMES:  # what Ansible takes as it stands
             remedy = remedy.replace("--limit HOST", f"--limit {','.join(verdict.subject for verdict in members)}")
-        first = first.model_copy(update={"message": message, "remedy": remedy})
+        first = replace(first, message=message, remedy=remedy)
     return Group(
         verdict=first,
         subjects=tuple(verdict.subject for verdict in members),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -34,4 +35,6 @@ def _whole(value: Any) -> Any:
         return [_whole(item) for item in value]
     if hasattr(value, "model_dump"):
         return _whole(value.model_dump(warnings=False))
+    if is_dataclass(value) and not isinstance(value, type):
+        return _whole({field.name: getattr(value, field.name) for field in fields(value)})
     return value

@@ -8,6 +8,7 @@ that a file that was cut off is known as such. The fields are those of the JSON 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 from audit.model import Verdict
@@ -36,4 +37,4 @@ def _lines(run: Run, style: Style) -> Iterator[dict[str, Any]]:
 
 
 def _verdict(verdict: Verdict, pool: str | None) -> dict[str, Any]:
-    return {"kind": "verdict", "pool": pool, **dict(verdict)}
+    return {"kind": "verdict", "pool": pool} | {field.name: getattr(verdict, field.name) for field in fields(verdict)}

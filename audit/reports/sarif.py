@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -99,7 +100,7 @@ def _result(verdict: Verdict, subjects: Sequence[str], run: Run, indices: dict[s
 
 
 def _grouped(group: summary.Group, run: Run, indices: dict[str, int]) -> dict[str, Any]:
-    verdict = group.verdict.model_copy(update={"evidence": group.evidence[0][0]})
+    verdict = replace(group.verdict, evidence=group.evidence[0][0])
     return _result(verdict, group.subjects, run, indices)
 
 
@@ -114,7 +115,7 @@ def _location(verdict: Verdict, subjects: Sequence[str], run: Run) -> dict[str, 
         if host is None:
             logical[-1]["kind"] = "pool" if one.startswith("pool:") else "fleet"
     location: dict[str, Any] = {"logicalLocations": logical}
-    found = host_of(verdict.model_copy(update={"subject": subjects[0]}), run)
+    found = host_of(replace(verdict, subject=subjects[0]), run)
     if found is None or found.source.file.startswith("<"):
         return location
     inside = relative(found.source)

@@ -38,13 +38,12 @@ def _look(needs: str, pattern: str, by: str = MASK, flags: int = re.I) -> _Look:
 
 _LOOKS = (
     # PEM, to its end or to the end of the text
-    _Look(
-        ("private key",),
-        re.compile(
-            r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----|\Z)", re.S
-        ),
+    _look(
+        "-----begin",
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----|\Z)",
         f"-----{MASK}-----",
-    ),  # fmt: skip
+        re.S,
+    ),
     # scheme://user:password@host; the second one for a password that holds a slash
     _look("@", r"(:\\?/\\?/)[^\s/\"'<>]{0,500}@", rf"\1{MASK}@"),
     _look("@", r"(:\\?/\\?/)[^\s/@:\"'<>]{1,100}:(?!\d{1,5}/)[^\s@\"'<>]{0,200}@", rf"\1{MASK}@"),

@@ -117,7 +117,7 @@ def test_any_text_is_inert(text: str) -> None:
 def test_lone_surrogates_are_inert() -> None:
     """What no UTF-8 can hold breaks no report, should it ever get past the models."""
     bad = "\ud800x"
-    verdict = Verdict.model_construct(
+    verdict = Verdict(
         rule="FA204", subject="riscv-06", status=Status.FAIL, severity=Severity.ERROR, message=bad, evidence=(bad,),
         remedy=bad, hosts=(), because=None, waiver=None,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -30,14 +31,13 @@ def big(hosts: int, verdicts: int = 45) -> Run:
             template = own[number % len(own)]
             failed = (n + number) % 9 == 0
             more.append(
-                template.model_copy(
-                    update={
-                        "rule": f"FA{600 + number}",
-                        "because": None,
-                        "status": Status.FAIL if failed else Status.PASS,
-                        "message": f"state {n % 50} of {one.name} under /var/lib/docker",
-                        "evidence": (f"line one of {one.name}", "line two", "line three", "line four"),
-                    }
+                replace(
+                    template,
+                    rule=f"FA{600 + number}",
+                    because=None,
+                    status=Status.FAIL if failed else Status.PASS,
+                    message=f"state {n % 50} of {one.name} under /var/lib/docker",
+                    evidence=(f"line one of {one.name}", "line two", "line three", "line four"),
                 )
             )
     made = Run(run.fleet, run.evidence, run.facts, run.view, (*run.verdicts, *more), "0.0.0")

@@ -99,7 +99,9 @@ def test_secrets_are_found_between_any_text(before: str, planted: str, after: st
 
 
 @settings(deadline=None)
-@given(secret=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@/?#\"'<>\\ "), min_size=8))
+@given(
+    secret=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@/?#\"'<>\\ "), min_size=8)
+)
 def test_any_password_in_a_url_is_cut_out(secret: str) -> None:
     """Whatever characters a password in a URL is made of."""
     assert f":{secret}@" not in redact(f"proxy https://user:{secret}@proxy.example:3128/ end")
@@ -132,12 +134,12 @@ def test_redaction_is_stable(text: str) -> None:
     ],
 )  # fmt: skip
 def test_no_text_takes_long(pattern: str) -> None:
-    """Half a megabyte of what a pattern begins with is done in well under two seconds of CPU."""
-    text = pattern * (500_000 // len(pattern))
+    """A hundred kilobytes of what a pattern begins with cost well under a second of CPU."""
+    text = pattern * (100_000 // len(pattern))
     begun = time.process_time()
     redact(text)
     redact("password token secret key auth :// @ " + text)
-    assert time.process_time() - begun < 4
+    assert time.process_time() - begun < 1.5
 
 
 def test_messages_are_one_printable_line() -> None:
