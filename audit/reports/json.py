@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from audit.reports import _document, _json
@@ -13,8 +14,22 @@ about = "the whole run as one document with a published JSON Schema: facts, verd
 
 
 def render(run: Run, style: Style) -> str:
-    """The report."""
-    return _json.dumps(_document.document(run, style))
+    """The report; written host by host, so that a large fleet is not held three times over."""
+    document = _document.document(run, style)
+    frame = _json.dumps(document | {"hosts": []})
+    # Only a key of the document itself stands two spaces in, and no string holds a line break.
+    before, mark, after = frame.partition('\n  "hosts": [')
+    return "".join([before, mark, *_inside(document["hosts"]), after])
+
+
+def _inside(entries: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The elements of the document's list of hosts, as they stand between its brackets."""
+    between = "\n    "
+    for entry in entries:
+        yield between + _json.dumps(entry).rstrip("\n").replace("\n", "\n    ")
+        between = ",\n    "
+    if between.startswith(","):
+        yield "\n  "
 
 
 def schema() -> dict[str, Any]:

@@ -22,8 +22,6 @@ from audit.wire.options import Phase, WireOptions
 from audit.wire.sshconfig import Route, SshConfig
 from audit.wire.transport import Connection, shut
 
-DEEPEST = 8
-"""Hops in a row; more is a ring in the configuration."""
 LIVES = 3
 """Times that a jump host is connected to before its hosts are given up."""
 
@@ -93,7 +91,7 @@ class Network:
         self.identities = Identities()
         self.watchdog = Watchdog()
         self.stopped = threading.Event()
-        self._declared = {name: host for host in reversed(fleet.hosts) for name in (host.name, host.address)}
+        self._declared = {host.name: host for host in fleet.hosts}
         self._lock = threading.Lock()
         self._aborts: dict[int, Callable[[], None]] = {}
         self._jumps: dict[tuple[object, ...], _Jump] = {}
@@ -105,7 +103,7 @@ class Network:
         return route.hostname.lower()
 
     def connect(
-        self, route: Route, clock: Clock, entered: Callable[[Phase], None], *, label: str = "", depth: int = 0
+        self, route: Route, clock: Clock, entered: Callable[[Phase], None], *, label: str = ""
     ) -> tuple[Connection, Callable[[], None]]:
         """Connect and check the host key, but do not log in.
 
@@ -114,7 +112,6 @@ class Network:
             clock: the connect limit.
             entered: told every phase as it begins.
             label: names a jump host.
-            depth: hops so far.
 
         Returns:
             The connection, and what closes it and all that was opened for it.
@@ -124,7 +121,7 @@ class Network:
         """
         with contextlib.ExitStack() as opened:
             try:
-                sock, abort = self._socket(route, clock, entered, opened, depth)
+                sock, abort = self._socket(route, clock, entered, opened)
             except FOREIGN as error:
                 raise from_foreign(error, "connect") from error
             connection = Connection(sock, abort, label)
@@ -170,11 +167,11 @@ class Network:
             abort()
 
     def _socket(
-        self, route: Route, clock: Clock, entered: Callable[[Phase], None], opened: contextlib.ExitStack, depth: int
+        self, route: Route, clock: Clock, entered: Callable[[Phase], None], opened: contextlib.ExitStack
     ) -> tuple[Any, Callable[[], None]]:
         if route.proxy_jump:
             entered("connect")
-            return self._through_jump(route, clock, depth)
+            return self._through_jump(route, clock)
         if route.proxy_command is not None:
             entered("connect")
             proxied = dial.Proxied(route)
@@ -186,9 +183,10 @@ class Network:
         opened.callback(sock.close)
         return sock, shut(sock)
 
-    def _through_jump(self, route: Route, clock: Clock, depth: int) -> tuple[Any, Callable[[], None]]:
-        hop = route.proxy_jump[-1]
-        connection = self._jump(route, clock, depth)
+    def _through_jump(self, route: Route, clock: Clock) -> tuple[Any, Callable[[], None]]:
+        hop = _name(route)
+        self._refuse_rings(route)
+        connection = self._jump(route, clock)
         try:
             channel = connection.transport.open_channel(
                 "direct-tcpip", (route.hostname, route.port), ("127.0.0.1", 0), timeout=clock.left
@@ -203,40 +201,47 @@ class Network:
         through = ThroughJump(channel)
         return through, through.abort
 
-    def _jump(self, route: Route, clock: Clock, depth: int) -> Connection:
-        key = (route.proxy_jump, route.config_args)
+    def _jump(self, route: Route, clock: Clock) -> Connection:
         with self._lock:
-            jump = self._jumps.setdefault(key, _Jump())
+            jump = self._jumps.setdefault(_key(route), _Jump())
         if not jump.turn.acquire(timeout=min(clock.left, threading.TIMEOUT_MAX)):
-            raise clock.failure(f"jump host {route.proxy_jump[-1]} was not connected", "connect")
+            raise clock.failure(f"jump host {_name(route)} was not connected", "connect")
         try:
             if jump.connection is not None and jump.connection.alive:
                 return jump.connection
             if jump.failure is None and jump.lives == 0:
-                message = f"jump host {route.proxy_jump[-1]}: its connection was lost {LIVES} times"
+                message = f"jump host {_name(route)}: its connection was lost {LIVES} times"
                 jump.failure = WireError(Outcome.UNREACHABLE, message, "connect")
             if jump.failure is not None:
                 raise jump.failure
             jump.lives -= 1
             try:
-                jump.connection = self._open_jump(route, jump, depth)
+                jump.connection = self._open_jump(route, jump)
             except WireError as failure:
-                message = f"jump host {route.proxy_jump[-1]}: {failure.detail}"
+                message = f"jump host {_name(route)}: {failure.detail}"
                 jump.failure = WireError(failure.outcome, message, failure.phase)
                 raise jump.failure from None
             return jump.connection
         finally:
             jump.turn.release()
 
-    def _open_jump(self, route: Route, jump: _Jump, depth: int) -> Connection:
-        if depth >= DEEPEST:
-            raise WireError(Outcome.NOT_ASKED, "ProxyJump leads round in a ring", "resolve")
+    def _open_jump(self, route: Route, jump: _Jump) -> Connection:
         hop = self._hop(route)
         limit = Clock(self.options.connect, "connect")
-        connection, close = self.connect(hop, limit, lambda _: None, label=str(hop), depth=depth + 1)
+        connection, close = self.connect(hop, limit, lambda _: None, label=str(hop))
         jump.below.append(close)
         self.log_in(connection, hop, Clock(self.options.auth, "auth"))
         return connection
+
+    def _refuse_rings(self, route: Route) -> None:
+        """Before anybody waits for anybody: hosts that jump through each other would wait for ever."""
+        seen = set()
+        while route.proxy_jump:
+            if _key(route) in seen:
+                message = f"ProxyJump leads round in a ring: {_name(route)} is behind itself"
+                raise WireError(Outcome.NOT_ASKED, message, "resolve")
+            seen.add(_key(route))
+            route = self._hop(route)
 
     def _hop(self, route: Route) -> Route:
         """The last hop: as the inventory declares it, where it does, else as ssh's files say."""
@@ -248,8 +253,9 @@ class Network:
         else:
             hop = self.config.lookup(name, route.config_args, port=port, user=user)
             # ssh would not offer the target's own key to the jump host; here it comes last
-            extra = tuple(key for key in route.identity_files[: route.wanted_first] if key not in hop.identity_files)
-            hop = replace(hop, identity_files=hop.identity_files + extra)
+            keys = route.lent_files or route.identity_files[: route.wanted_first]
+            extra = tuple(key for key in keys if key not in hop.identity_files)
+            hop = replace(hop, identity_files=hop.identity_files + extra, lent_files=keys)
         if len(route.proxy_jump) > 1:
             hop = replace(hop, proxy_jump=route.proxy_jump[:-1], proxy_command=None)
         return hop
@@ -272,6 +278,19 @@ class Network:
                     close()
         self.identities.close()
         self.watchdog.close()
+
+
+def _key(route: Route) -> tuple[object, ...]:
+    """Of the jump host that a route leads through."""
+    return (route.proxy_jump, route.config_args)
+
+
+def _name(route: Route) -> str:
+    """Of that jump host, for people."""
+    user, name, port = _jump_spec(route.proxy_jump[-1])
+    if ":" in name:
+        name = f"[{name}]"
+    return (f"{user}@" if user else "") + name + (f":{port}" if port else "")
 
 
 def _jump_spec(spec: str) -> tuple[str | None, str, int | None]:

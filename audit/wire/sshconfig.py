@@ -39,6 +39,7 @@ class Route:
         user: login.
         identity_files: private keys in the order to be tried; expanded paths.
         wanted_first: how many of those the inventory itself names.
+        lent_files: keys of the target, which a hop is offered after its own.
         identities_only: offer no other key of the agent.
         identity_agent: socket of the agent; None for none.
         certificate_files: certificates beside those named KEY-cert.pub.
@@ -55,6 +56,7 @@ class Route:
     user: str = ""
     identity_files: tuple[str, ...] = ()
     wanted_first: int = 0
+    lent_files: tuple[str, ...] = ()
     identities_only: bool = False
     identity_agent: str | None = None
     certificate_files: tuple[str, ...] = ()
