@@ -38,7 +38,7 @@ def _escape(found: re.Match[str]) -> str:
     )
 
 
-_MARKED = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)")
+_MARKED = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 _ENTITIES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"))
 _REFERENCE = re.compile(r"(@|#(?=\d)|\bGH-(?=\d))")
 _BARE_LINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)")
