@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from audit.model import Outcome
@@ -65,7 +66,7 @@ def _addresses(found: list[Any]) -> list[Address]:
     ]
 
 
-def connect(addresses: list[Address], clock: Clock, stopped: threading.Event) -> socket.socket:
+def connect(addresses: Sequence[Address], clock: Clock, stopped: threading.Event) -> socket.socket:
     """The first TCP connection that comes about.
 
     Raises:

@@ -6,6 +6,7 @@ What went wrong is told by the phase and the clock, never by the text of somebod
 from __future__ import annotations
 
 import binascii
+import contextlib
 import errno
 import os
 import socket
@@ -92,7 +93,9 @@ def said(error: BaseException) -> str:
         inner = inner.__cause__ or inner.__context__
     if isinstance(error, OSError) and error.errno:
         return errno_text(error.errno)
-    return one_line(str(error)) or type(error).__name__
+    with contextlib.suppress(Exception):  # some of paramiko's fail to print themselves
+        return one_line(str(error)) or type(error).__name__
+    return type(error).__name__
 
 
 def errno_text(number: int) -> str:

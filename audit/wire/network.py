@@ -37,6 +37,8 @@ class ThroughJump:
         """Take over the channel."""
         self._channel = channel
         self._ended = False
+        # paramiko writes outside of its own lock: data behind a close would cost the whole connection to the jump host
+        self._writing = threading.Lock()
         channel.settimeout(0.25)
 
     @property
@@ -52,9 +54,10 @@ class ThroughJump:
 
     def send(self, data: bytes) -> int:
         """As a socket's."""
-        if self._ended:
-            raise EOFError
-        return self._channel.send(data)
+        with self._writing:
+            if self._ended:
+                raise EOFError
+            return self._channel.send(data)
 
     def settimeout(self, seconds: float | None) -> None:
         """It keeps its own."""
@@ -66,7 +69,8 @@ class ThroughJump:
     def close(self) -> None:
         """Give the channel back."""
         self._ended = True
-        self._channel.close()
+        with self._writing:
+            self._channel.close()
 
 
 @dataclass

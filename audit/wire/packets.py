@@ -91,29 +91,30 @@ class Packets(Packetizer):
 class Auth(AuthHandler):
     """Sends the login right behind the request for the service: one round trip less.
 
-    A server takes its messages in turn, so the login is read once the service is granted. RSA keys wait, since only
-    the server's extension message says which hash to sign with.
+    A server takes its messages in turn, so the login is read once the service is granted. An RSA key waits where the
+    server has not said yet which hash to sign with.
     """
 
     transport: Transport
 
+    _wait = False
+
     def _request_auth(self) -> None:
-        asked = self.transport.service_asked
-        if not asked:
+        if not self.transport.service_asked:
             self.transport.service_asked = True
+            rsa = self.private_key is not None and "rsa" in self.private_key.get_name()
+            self._wait = rsa and "server-sig-algs" not in self.transport.server_extensions
             super()._request_auth()  # type: ignore[misc]
-        if asked or not self._must_wait():
+        if not self._wait:
             granted = Message()
             granted.add_string("ssh-userauth")
             granted.rewind()
             super()._parse_service_accept(granted)  # type: ignore[misc]
 
     def _parse_service_accept(self, m: Message) -> None:
-        if self._must_wait():
+        if self._wait:
+            self._wait = False
             super()._parse_service_accept(m)  # type: ignore[misc]
-
-    def _must_wait(self) -> bool:
-        return self.private_key is not None and "rsa" in self.private_key.get_name()
 
 
 class Transport(paramiko.Transport):
@@ -135,6 +136,7 @@ class Transport(paramiko.Transport):
     host_key_algorithms: tuple[str, ...] = ()
     service_asked = False
     packetizer: Packets
+    server_extensions: dict[str, bytes]
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:

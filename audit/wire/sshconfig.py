@@ -123,7 +123,8 @@ class SshConfig:
             raise WireError(Outcome.NOT_ASKED, f"{address!r} is no address", "resolve")
         files = self._files.get(_config_file(args), lambda: self._read(_config_file(args)))
         if self.ssh is None:
-            if files.blocks or args:
+            # Debian's system-wide file has one block for everybody, with nothing in it that matters here
+            if args or any(block != ("*",) and _matches(block, address) for block in files.blocks):
                 message = "ssh is not installed, and its configuration is needed here: install openssh-client"
                 raise WireError(Outcome.NOT_ASKED, message, "resolve")
             return self._route(address, address, {}, args, port, user)

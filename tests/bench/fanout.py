@@ -24,9 +24,26 @@ OURS = ROOT / ".venv" / "bin" / "fleet-audit"
 PEERS = FIGURES / "peers"
 PEER_VERSIONS = ("ansible-core==2.19.14", "pyinfra==3.10.0", "ClusterShell==1.10.1")
 QUESTIONS = (
-    "uname -a; cat /etc/os-release; df -P / ; docker version --format '{{json .}}'; "
-    "docker info --format '{{json .}}'; docker buildx ls"
+    "uname -a; cat /etc/os-release /proc/uptime /etc/machine-id; id; date +%s; timedatectl show -p NTPSynchronized",
+    "docker version --format '{{json .}}'; docker info --format '{{json .}}'; docker buildx ls",
+    "ls -l /usr/local/lib/docker/cli-plugins /usr/libexec/docker/cli-plugins ~/.docker/cli-plugins /run/docker.sock",
+    "cat /etc/docker/daemon.json ~/.docker/config.json /etc/containerd/config.toml /etc/environment /etc/fstab",
+    "ls /var/lib/docker/overlay2 /var/lib/docker/btrfs /var/lib/docker/zfs; df -Pk /var/lib; df -Pi /var/lib",
+    "systemctl show docker containerd -p Environment -p ExecStart; bash -lc env; dpkg-query -W docker.io docker-cli",
 )
+"""What our probes ask, as a person would put it to a tool that runs commands."""
+PYINFRA = f"""
+from pyinfra import host
+from pyinfra.facts import docker, files, server
+
+for fact in (server.Arch, server.Kernel, server.KernelVersion, server.Hostname, server.LinuxDistribution, server.Date):
+    host.get_fact(fact)
+for fact in (server.User, server.Mounts, server.Path, docker.DockerSystemInfo):
+    host.get_fact(fact)
+for command in {QUESTIONS!r}:
+    host.get_fact(server.Command, command="(" + command + ") 2>&1; true")
+"""
+"""The same for pyinfra: its facts where it has them, the questions for the rest."""
 ROUND_TRIP = 0.3
 
 
@@ -79,18 +96,20 @@ def ansible(where: Farm, count: int, jobs: int) -> Cost:
     }
     base = [peers() / "ansible", "all", "-i", where.inventory(count), "-f", str(jobs)]
     setup = cost([*base, "-m", "setup", "-a", "gather_subset=!all,min"], env=env)
-    raw = cost([*base, "-m", "raw", "-a", QUESTIONS.replace("{{", "{{ '{{' }}")], env=env)
+    asked = "; ".join(QUESTIONS).replace("{{", "{{ '{{' }}")
+    raw = cost([*base, "-m", "raw", "-a", f"({asked}); true"], env=env)
     return Cost(setup.wall + raw.wall, setup.cpu + raw.cpu, max(setup.rss_mb, raw.rss_mb), 0, raw.stdout, "")
 
 
 def pyinfra(where: Farm, count: int, jobs: int) -> Cost:
-    """Its own facts of the machine and of Docker, one run."""
+    """Its own facts of the machine and of Docker where it has them, and commands for the rest; one run."""
     file = where.folder / f"pyinfra_{count}.py"
     data = {"ssh_port": where.port, "ssh_user": "root", "ssh_key": str(where.folder / "key")}
     data |= {"ssh_known_hosts_file": str(where.folder / "known_hosts")}
     file.write_text(f"builders = {[(address, data) for address in where.addresses[:count]]!r}\n", encoding="utf-8")
-    facts = ["server.Arch", "server.Kernel", "server.LinuxDistribution", "server.Mounts", "docker.DockerSystemInfo"]
-    argv = [peers() / "pyinfra", "--parallel", str(jobs), "-y", file, "fact", *facts]
+    script = where.folder / "pyinfra_facts.py"
+    script.write_text(PYINFRA, encoding="utf-8")
+    argv = [peers() / "pyinfra", "--parallel", str(jobs), "-y", file, script]
     return cost(argv, env={"HOME": str(where.folder)})
 
 
@@ -98,7 +117,8 @@ def clush(where: Farm, count: int, jobs: int) -> Cost:
     """The same questions as text, unparsed and unjudged."""
     options = f"-F {where.ssh_config}"
     hosts = ",".join(where.addresses[:count])
-    return cost([peers() / "clush", "-f", str(jobs), "-o", options, "-w", hosts, QUESTIONS])
+    asked = "; ".join(QUESTIONS)
+    return cost([peers() / "clush", "-f", str(jobs), "-o", options, "-w", hosts, f"({asked}); true"])
 
 
 def round_trips(where: Farm, port: int) -> float:

@@ -24,7 +24,8 @@ class _Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(*self._to)
-        await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+        with contextlib.suppress(asyncio.CancelledError):  # asyncio would print it
+            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         late: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()

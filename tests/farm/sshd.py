@@ -86,7 +86,7 @@ def sshd(
     if not (folder / "authorized_keys").exists():
         shutil.copy(folder / "client_key.pub", folder / "authorized_keys")
     port = free_port()
-    # bash reads ~/.bashrc under sshd, unless it believes to be a deeper shell: whatever stands there is not ours to test
+    # bash reads ~/.bashrc under sshd, unless it takes itself for a deeper shell; what stands there is not ours to test
     given = {"SHLVL": "9"} | dict(environment or {})
     variables = "".join(f' "{name}={value}"' for name, value in given.items())
     (folder / "config").write_text(

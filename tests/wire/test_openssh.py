@@ -190,7 +190,7 @@ def test_a_users_certificate_logs_in(tmp_path: Path, authority: Path, by_config:
     with sshd(tmp_path / "s", config) as server:
         (server.folder / "authorized_keys").write_text("", encoding="utf-8")
         key = keygen(tmp_path / "user")
-        sign = ["ssh-keygen", "-q", "-s", authority, "-I", "test", "-n", server.user, f"{key}.pub"]
+        sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "test", "-n", server.user, f"{key}.pub"]
         subprocess.run(sign, check=True)
         args: tuple[str, ...] = ALONE
         if by_config:
@@ -208,7 +208,7 @@ def agent(folder: Path, *keys: Path) -> Iterator[str]:
     process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
     try:
         ends = time.monotonic() + 10
-        while not os.path.exists(path) and time.monotonic() < ends:
+        while not Path(path).exists() and time.monotonic() < ends:
             time.sleep(0.01)
         for key in keys:
             subprocess.run(["ssh-add", "-q", key], check=True, env={**os.environ, "SSH_AUTH_SOCK": path})
@@ -268,7 +268,7 @@ def test_a_burst_at_one_address_stays_below_max_startups(tmp_path: Path) -> None
 
 
 def test_noise_of_the_login_harms_nothing(tmp_path: Path) -> None:
-    """A command forced by the server that prints before and after is noise; a PATH stub shows that it is the shell's."""
+    """What a command forced by the server prints before and after is noise."""
     forced = "ForceCommand echo 'Welcome, dear user'; /bin/sh -c \"$SSH_ORIGINAL_COMMAND\"; echo bye\n"
     with sshd(tmp_path / "s", forced) as server:
         found = alone(ask(host(server), known=server.known_hosts))
