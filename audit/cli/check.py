@@ -101,11 +101,11 @@ def check(
     else:
         fleet = flow.fleet_of(hosts or [], inventory_of(settings), limit=settings.limit, local=local)
         if show_script:
-            write_stdout(flow.script_of(fleet.hosts[0]))
+            write_stdout([flow.script_of(fleet.hosts[0])])
             return 0
         saved = ask(fleet, wire_options(settings), quiet=quiet, verbose=verbose, stopped=stopped)
     if save is not None:
-        write_file(save, saved.model_dump_json() + "\n")
+        write_file(save, [saved.model_dump_json(), "\n"])
     run = flow.judged(saved)
     write_all(run, targets, style)
     for fault in run.faults:

@@ -35,9 +35,9 @@ def list_(
     fleet = flow.fleet_of([], inventory_of(settings), limit=settings.limit)
     rows = listing(fleet)
     if format_ == "json":
-        write_stdout(json.dumps(rows, indent=2, ensure_ascii=False))
+        write_stdout([json.dumps(rows, indent=2, ensure_ascii=False)])
     elif format_ == "table":
-        write_stdout(_table(rows))
+        write_stdout([_table(rows)])
     else:
         raise UsageError(f"--format {format_}: write table or json")
     return 0
@@ -83,7 +83,7 @@ def import_(
         found += importing.from_buildx(_docker("buildx", "ls", needed=buildx))
     if not found:
         raise UsageError("nothing to import: no Host entry, docker context or buildx node with an ssh:// address")
-    write_stdout(importing.hosts_yml(found, group))
+    write_stdout([importing.hosts_yml(found, group)])
     return 0
 
 

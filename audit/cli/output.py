@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,28 +67,31 @@ def write_all(run: Run, targets: Sequence[Target], style: Style) -> None:
     """Render and write every report, the files first: a closed stdout must not cost them."""
     from dataclasses import replace
 
-    from audit.reports import all_formats
+    from audit.reports import all_formats, pieces_of
 
     for target in sorted(targets, key=lambda one: one.path is None):
         plain = style if target.path is None else replace(style, color=False)
-        text = all_formats()[target.format].render(run, plain)
+        parts = pieces_of(all_formats()[target.format], run, plain)
         if target.path is None:
-            write_stdout(text)
+            write_stdout(parts)
         else:
-            write_file(target.path, text)
+            write_file(target.path, parts)
 
 
-def write_stdout(text: str) -> None:
-    """Data for stdout; what the terminal's encoding lacks is escaped."""
+def write_stdout(parts: Iterable[str]) -> None:
+    """Data for stdout, ending with a newline; what the terminal's encoding lacks is escaped."""
     out = sys.stdout
-    if not text.endswith("\n") and text:
-        text += "\n"
     encoding = out.encoding or "utf-8"
-    out.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    last = "\n"
+    for text in parts:
+        out.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        last = text or last
+    if not last.endswith("\n"):
+        out.write("\n")
     out.flush()
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, parts: Iterable[str]) -> None:
     """Write beside, then rename: a reader sees the old file or the new one, never a part.
 
     Raises:
@@ -98,7 +101,7 @@ def write_file(path: Path, text: str) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                file.write(text)
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
             mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()

@@ -22,7 +22,7 @@ def rules(
     renderers = {"table": manual.rules_table, "markdown": manual.rules_markdown, "json": manual.rules_json}
     if format_ not in renderers:
         raise UsageError(f"--format {format_}: write table, markdown or json")
-    write_stdout(renderers[format_](known))
+    write_stdout([renderers[format_](known)])
     return 0
 
 
@@ -61,5 +61,5 @@ def explain(
             saved = check.ask(fleet, check.wire_options(settings), quiet=False, verbose=verbose, stopped=stopped)
             host = fleet.hosts[0].name
         run = flow.judged(saved)
-    write_stdout(manual.explain(known[wanted].rule, run, host, style))
+    write_stdout([manual.explain(known[wanted].rule, run, host, style)])
     return 128 + stopped[0] if stopped else 0

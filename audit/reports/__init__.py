@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Protocol, cast
 
@@ -29,6 +29,12 @@ class Format(Protocol):
         """The report, whole, ending with a newline."""
 
 
+def pieces_of(report: Format, run: Run, style: Style) -> Iterator[str]:
+    """The report in pieces: a large format has a function `pieces`, so that a large fleet need not be held as text."""
+    pieces = getattr(report, "pieces", None)
+    return pieces(run, style) if pieces is not None else iter((report.render(run, style),))
+
+
 @cache
 def all_formats() -> Mapping[str, Format]:
     """Every format by name, in name order, by listing the folder."""
@@ -45,4 +51,4 @@ def all_formats() -> Mapping[str, Format]:
     return found
 
 
-__all__ = ["Format", "Style", "all_formats", "manual"]
+__all__ = ["Format", "Style", "all_formats", "manual", "pieces_of"]

@@ -14,12 +14,19 @@ about = "the whole run as one document with a published JSON Schema: facts, verd
 
 
 def render(run: Run, style: Style) -> str:
-    """The report; written host by host, so that a large fleet is not held three times over."""
+    """The report."""
+    return "".join(pieces(run, style))
+
+
+def pieces(run: Run, style: Style) -> Iterator[str]:
+    """The report, host by host."""
     document = _document.document(run, style)
     frame = _json.dumps(document | {"hosts": []})
     # Only a key of the document itself stands two spaces in, and no string holds a line break.
     before, mark, after = frame.partition('\n  "hosts": [')
-    return "".join([before, mark, *_inside(document["hosts"]), after])
+    yield before + mark
+    yield from _inside(document["hosts"])
+    yield after
 
 
 def _inside(entries: Iterable[dict[str, Any]]) -> Iterator[str]:

@@ -22,7 +22,12 @@ about = "one JSON object a line, each with its kind: run, host, verdict, end"
 
 def render(run: Run, style: Style) -> str:
     """The report."""
-    return "".join(_json.dumps(line, indent=None) for line in _lines(run, style))
+    return "".join(pieces(run, style))
+
+
+def pieces(run: Run, style: Style) -> Iterator[str]:
+    """The report, line by line."""
+    return (_json.dumps(line, indent=None) for line in _lines(run, style))
 
 
 def _lines(run: Run, style: Style) -> Iterator[dict[str, Any]]:

@@ -76,8 +76,8 @@ def _raw(*parts: bytes, pause: float = 0.0, wait: bool = False, hang: bool = Fal
                 await asyncio.sleep(pause)
             if not again:
                 break
-        if hang:
-            await asyncio.sleep(3600)
+        while hang and await reader.read(65536):
+            pass
 
     return serve
 

@@ -285,7 +285,7 @@ def test_a_server_that_runs_no_commands_is_told_so(tmp_path: Path) -> None:
 
 
 def test_at_most_seven_round_trips(server: Sshd) -> None:
-    """Counted through a proxy that holds everything back; TCP's own handshake, which it does not see, is the seventh."""
+    """Counted through a proxy that holds everything back; TCP's handshake, which it does not see, is the seventh."""
     delay = 0.1
 
     def took(port: int) -> float:
@@ -320,5 +320,5 @@ def test_a_host_costs_little_cpu_and_memory(server: Sshd) -> None:
     assert {each.outcome for each in found.values()} == {Outcome.OK}
     cpu = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / len(hosts)
     assert cpu < 0.025, f"{cpu * 1000:.1f} ms a host"
-    assert asked.ru_utime + asked.ru_stime - children.ru_utime - children.ru_stime < 0.2
+    assert asked.ru_utime + asked.ru_stime - children.ru_utime - children.ru_stime < 1.0
     print(f"CPU: {cpu * 1000:.1f} ms a host")
