@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import pytest
 
 from audit.cli.app import run
 from tests.lab import BUILD_UNIT, Lab, Worker, leaks, states
+from tests.lab.shell import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180), pytest.mark.xdist_group("lab")]
 
@@ -290,3 +293,59 @@ def test_ctrl_c_reports_what_there_is(lab: Lab, tmp_path: Path) -> None:
     hosts = {host["name"]: host["outcome"] for host in json.loads(report.read_text(encoding="utf-8"))["hosts"]}
     assert [outcome for name, outcome in hosts.items() if name != "s390x"] == ["ok"] * 4
     assert hosts["s390x"] != "ok"
+
+
+def test_a_lost_controller_leaves_nothing_running(lab: Lab) -> None:
+    """The controller dies while the engine hangs: after the probes' limits no process of ours is on the worker."""
+    worker = lab.workers["s390x"]
+    argv = [sys.executable, "-m", "audit", "check", "-i", str(lab.inventory), "-vv", "s390x"]
+    ours = "ps -eo args= | grep -cE '^/bin/sh -s|^docker (info|version)' || true"
+    assert worker.sh(ours).stdout.strip() == "0"
+    with states.engine_frozen(worker):
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.endswith(" probe\n"))
+        wait_for("the script to run", lambda: worker.sh(ours).stdout.strip() != "0", 20)
+        process.kill()
+        process.communicate()
+        wait_for("the script to end", lambda: worker.sh(ours).stdout.strip() == "0", 60)
+
+
+def test_a_full_disk_is_named(lab: Lab, check: Callable[..., Checked]) -> None:
+    """No byte, and no inode, left under the engine's root: told from the numbers, the audit itself needs neither."""
+    worker = lab.workers["s390x"]
+    assert not {"FA207", "FA209"} & check("s390x").failed("s390x")
+    with states.disk_full(worker):
+        seen = check("s390x")
+    assert seen.verdicts("s390x")["FA207"]["severity"] == "error"
+    assert "FA207" in seen.failed("s390x")
+    with states.inodes_full(worker):
+        assert "FA209" in check("s390x").failed("s390x")
+
+
+def test_live_credentials_are_named(lab: Lab, tmp_path: Path, check: Callable[..., Checked]) -> None:
+    """A worker that holds a login for a registry that the policy does not want there; its value stands nowhere."""
+    inventory = tmp_path / "inventory"
+    shutil.copytree(lab.inventory, inventory)
+    policy = inventory / "group_vars" / "all" / "policy.yml"
+    policy.write_text(f"audit_policy: {{wanted: {{registries: ['{lab.registry}']}}}}\n", encoding="utf-8")
+    assert "FA409" not in check("-i", str(inventory), "riscv64").failed("riscv64")
+    secret = base64.b64encode(b"ocurrent:live-password").decode()
+    config = json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": secret}}})
+    with states.docker_config(lab.workers["riscv64"], config):
+        seen = check("-i", str(inventory), "riscv64")
+    assert "FA409" in seen.failed("riscv64")
+    assert "docker.io" in " ".join(seen.verdicts("riscv64")["FA409"]["evidence"])
+    assert secret not in json.dumps(seen.document)
+
+
+def test_a_deadline_ends_the_run(lab: Lab, check: Callable[..., Checked]) -> None:
+    """One host is silent; `--deadline` ends the run, the others are told, the silent one is not read as clean."""
+    with states.ssh_frozen(lab.workers["s390x"]):
+        began = time.monotonic()
+        seen = check("s390x", "amd64", "--deadline", "4s")
+        assert time.monotonic() - began < 12
+    assert seen.hosts["amd64"]["outcome"] == "ok"
+    assert seen.hosts["s390x"]["outcome"] in ("timeout", "unreachable", "not-asked")
+    assert seen.verdicts("s390x")["FA001"]["status"] == "unknown"
+    assert seen.code == 3

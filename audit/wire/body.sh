@@ -9,6 +9,8 @@ PATH=${PATH:-/usr/bin:/bin}:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/s
 export LC_ALL PATH fa_unit
 unset ENV BASH_ENV CDPATH
 set -f
+# A reader that is gone must not kill who holds the token: the others would wait for it for ever, on the worker.
+trap '' PIPE
 cap=@CAP@ err_cap=@ERR_CAP@ mark="FA$fa_nonce" nl='
 '
 names='@NAMES@'
