@@ -109,7 +109,7 @@ class Fact(Model):
     @classmethod
     def fact_name(cls) -> str:
         """The fact's name: its file's."""
-        return cls.__module__.rpartition(".")[2]
+        return _file_of(cls.__module__)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:
@@ -119,6 +119,11 @@ class Fact(Model):
             CannotTell: an answer that it needs is not there or cannot be read.
         """
         raise NotImplementedError
+
+
+@cache
+def _file_of(module: str) -> str:
+    return module.rpartition(".")[2]
 
 
 F = TypeVar("F", bound=Fact)

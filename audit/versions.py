@@ -7,6 +7,7 @@ What counts is the leading ``major.minor[.patch]`` and a pre-release mark of Doc
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
@@ -15,6 +16,7 @@ _LEADING = re.compile(r"v?(\d{1,5}(?:\.\d{1,5}){0,2})(?:[-~]?(rc|beta|alpha|tp)[
 _PRE = {"rc": "rc", "beta": "b", "alpha": "a", "tp": "a"}
 
 
+@lru_cache(maxsize=256)
 def parse(text: str | None) -> Version | None:
     """The comparable part of a version string, or None where there is none (``dev``, empty)."""
     found = _LEADING.match((text or "").strip())
@@ -27,7 +29,12 @@ def parse(text: str | None) -> Version | None:
 def at_least(text: str | None, floor: str) -> bool | None:
     """Whether a version is `floor` or newer; None where it cannot be read."""
     version = parse(text)
-    return None if version is None else version >= Version(floor)
+    return None if version is None else version >= _floor(floor)
+
+
+@lru_cache(maxsize=64)
+def _floor(text: str) -> Version:
+    return Version(text)
 
 
 def within(text: str | None, wanted: str) -> bool | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audit.fact import Answers, CannotTell
-from audit.facts._read import Doc, Lines, cannot_tell, garbled, no_userinfo
+from audit.facts._read import Doc, Lines, cannot_tell, garbled, no_userinfo, split_lines
 from audit.facts._sh import DAEMON_KEYS
 from audit.model import Reason
 
@@ -71,7 +71,7 @@ class Daemon:
 def read(answers: Answers) -> Daemon:
     """Read the probe, or CannotTell."""
     answer = answers.answer("daemon")
-    lines = Lines(answer.stdout)
+    lines = split_lines(answer.stdout)
     state, _, path = (lines.first("config") or "").partition(" ")
     if state not in ("present", "absent", "denied") or not path:
         raise garbled("the probe of daemon.json ended early")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audit.fact import Answers, CannotTell, parse_object
-from audit.facts._read import Doc, Lines, cannot_tell, garbled, no_userinfo
+from audit.facts._read import Doc, Lines, cannot_tell, garbled, no_userinfo, split_lines
 from audit.model import Answer, Reason, Unknown
 
 LOCAL_HOSTS = ("unix://", "fd://", "npipe://")
@@ -31,7 +31,7 @@ class Client:
 def client(answers: Answers) -> Client:
     """Read the probe ``docker-version``, or CannotTell."""
     answer = answers.answer("docker-version")
-    lines = Lines(answer.stdout)
+    lines = split_lines(answer.stdout)
     if lines.has("absent"):
         return Client("absent")
     if lines.has("podman"):
@@ -106,7 +106,7 @@ _SIGNS = (
 def lines(answers: Answers, probe: str) -> Lines | None:
     """A probe's lines; None where it has no answer."""
     answer = answers.get(probe)
-    return None if isinstance(answer, Unknown) else Lines(answer.stdout)
+    return None if isinstance(answer, Unknown) else split_lines(answer.stdout)
 
 
 def is_local(answers: Answers, document: Doc) -> bool:

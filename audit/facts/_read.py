@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from audit.fact import CannotTell, parse_object
@@ -27,6 +28,8 @@ def garbled(detail: str) -> CannotTell:
 
 def short(text: str) -> str:
     """No more than a line for people; a half of a surrogate pair becomes ``?``."""
+    if text.isascii() and len(text) <= MOST_CHARACTERS:
+        return text
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
 
@@ -66,7 +69,7 @@ class Lines:
 
     def first(self, word: str) -> str | None:
         """The first of them, or None; an empty one is None too."""
-        return next((rest for rest in self.all(word) if rest), None)
+        return next((short(rest) for name, rest in self._pairs if name == word and rest), None)
 
     def has(self, word: str) -> bool:
         """Whether a line begins with it."""
@@ -75,6 +78,12 @@ class Lines:
     def json(self, what: str) -> dict[str, Any]:
         """The document as an object, or CannotTell (garbled)."""
         return parse_object(self.json_text or "", what)
+
+
+@lru_cache(maxsize=32)
+def split_lines(text: str) -> Lines:
+    """The answer split once, though several facts read it; nothing changes a `Lines`."""
+    return Lines(text)
 
 
 class Doc:

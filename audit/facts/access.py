@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self, get_args
 
 from audit.fact import Answers, Fact, fact_field
 from audit.facts import _docker, _probes
-from audit.facts._read import Lines, garbled, number
+from audit.facts._read import garbled, number, split_lines
 from audit.model import Probe, Unknown
 
 Sudo = Literal["not-asked", "ok", "password", "denied", "absent"]
@@ -30,7 +30,7 @@ class Access(Fact):
     @classmethod
     def read(cls, answers: Answers) -> Self:
         """The login from ``host``, the socket as the probes of docker meet it from ``docker-client``."""
-        lines = Lines(answers.text("host"))
+        lines = split_lines(answers.text("host"))
         said = lines.first("id") or ""
         user = re.match(r"uid=(\d{1,10})(?:\(([^)]+)\))?", said)
         if not user:

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field
 from audit.facts import _probes, _settings
-from audit.facts._read import Lines, cannot_tell, garbled, number
+from audit.facts._read import cannot_tell, garbled, number, split_lines
 from audit.model import Probe, Reason
 
 
@@ -39,7 +39,7 @@ class BuildUnit(Fact):
         answer = answers.answer("build-unit")
         if answer.exit == 127:
             raise cannot_tell(Reason.ABSENT, "there is no systemctl")
-        lines = Lines(answer.stdout)
+        lines = split_lines(answer.stdout)
         shown: dict[str, list[str]] = {}
         for said in lines.all("show"):
             key, _, value = said.partition("=")

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field
 from audit.facts import _probes
-from audit.facts._read import Lines, garbled, number
+from audit.facts._read import garbled, number, split_lines
 from audit.model import Probe, Unknown
 
 PLATFORMS = {
@@ -59,7 +59,7 @@ class Machine(Fact):
     @classmethod
     def read(cls, answers: Answers) -> Self:
         """From the probe ``host``; the boot time by the clock that the script printed first."""
-        lines = Lines(answers.text("host"))
+        lines = split_lines(answers.text("host"))
         words = (lines.first("uname") or "").split()
         if len(words) != 4:
             raise garbled("uname does not print four words")

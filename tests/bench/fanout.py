@@ -1,6 +1,6 @@
 """Fan-out, measured: N hosts behind real sshd on loopback, the same questions asked by us and by the peers, in turns.
 
-    python -m tests.bench.fanout [--hosts 150] [--rounds 3] [--jobs 32] [--no-peers]
+    python -m tests.bench.fanout [--hosts 250] [--rounds 2] [--jobs 32] [--no-peers]
 
 Only ratios and counts are worth quoting: client and servers share this machine's processors. Controller CPU is the
 kernel's own account of each client process and its descendants; sshd's share is not in it.
@@ -140,8 +140,8 @@ def slowest_probe(where: Farm) -> float:
 def main() -> int:
     """Measure, print, write `.bench/fanout.json`."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--hosts", type=int, default=150)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--hosts", type=int, default=250)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=32)
     parser.add_argument("--many", type=int, default=1000, help="hosts of the memory run")
     parser.add_argument("--no-peers", action="store_true")
