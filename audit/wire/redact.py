@@ -49,8 +49,13 @@ _LOOKS = (
     _look("@", r"(:\\?/\\?/)[^\s/@:\"'<>]{1,100}:(?!\d{1,5}/)[^\s@\"'<>]{0,200}@", rf"\1{MASK}@"),
     # a proxy written without its scheme
     _look("proxy", r"(proxy\w{0,20}[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[^\s/@:\"']{1,100}:[^\s@\"']{1,200}@", rf"\1{MASK}@"),
-    # headers
-    _look("auth", r"(authorization\\{0,3}[\"']?[ \t]{0,5}[:=][ \t]{0,5}\\{0,3}[\"']?)[^\r\n\"']+", rf"\1{MASK}"),
+    # headers; a member of JSON that holds no text (`"Authorization":null,`) has no secret, and must stay JSON
+    _look(
+        "auth",
+        r"(authorization\\{0,3}[\"']?[ \t]{0,5}[:=][ \t]{0,5}\\{0,3}[\"']?)"
+        r"(?!(?:(?<=\":)|(?<=\": ))[ \t]{0,5}(?:null|true|false)[,}\]])[^\r\n\"']+",
+        rf"\1{MASK}",
+    ),
     _look(
         "x-",
         r"(\bx-[a-z-]{0,60}(?<=auth|oken|-key)\\{0,3}[\"']?[ \t]{0,5}[:=][ \t]{0,5}\\{0,3}[\"']?)[^\r\n\"']+",

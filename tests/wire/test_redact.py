@@ -148,3 +148,19 @@ def test_messages_are_one_printable_line() -> None:
     assert line.startswith("a [2Jb c xxx")
     assert len(line) == 300
     assert line.endswith("…")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"Authorization":null,"a":1}', '{"Authorization": true}', '["x",{"Authorization":false}]']
+)
+def test_a_member_without_text_stays_json(text: str) -> None:
+    """What holds no secret is left as it is, so that the document can still be read."""
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["Authorization: null s3cret", "authorization=null,s3cret", '"Authorization": "null s3cret"']
+)
+def test_a_secret_behind_null_does_not_survive(text: str) -> None:
+    """Only a member of JSON is spared; a header that begins with the word is not."""
+    assert "s3cret" not in redact(text)
