@@ -19,6 +19,31 @@ SCHEMA_VERSION: Literal[1] = 1
 """Version of the JSON that `--save` and `--report json` write; raised when a reader of the old one would misread."""
 
 
+BUILD_VARIABLES = (
+    "DOCKER_BUILDKIT",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_API_VERSION",
+    "DOCKER_DEFAULT_PLATFORM",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CLI_EXPERIMENTAL",
+    "DOCKER_CONTENT_TRUST",
+    "BUILDX_BUILDER",
+    "BUILDX_CONFIG",
+    "BUILDX_NO_DEFAULT_ATTESTATIONS",
+    "BUILDX_NO_DEFAULT_OCI_ARTIFACT",
+    "BUILDX_NO_DEFAULT_LOAD",
+    "BUILDX_METADATA_PROVENANCE",
+    "BUILDKIT_HOST",
+    "BUILDKIT_MULTI_PLATFORM",
+    "SOURCE_DATE_EPOCH",
+)
+"""The only variables of a build whose values may leave a worker: the filter of the wire, and that of the facts."""
+
+
 class Model(BaseModel):
     """A frozen value; unknown keys are refused and nothing is coerced from a wrong type."""
 

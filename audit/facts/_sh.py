@@ -6,28 +6,9 @@ filtered here, on the worker: only allow-listed names, keys and flags keep their
 
 from __future__ import annotations
 
-ENV_NAMES = (
-    "DOCKER_BUILDKIT",
-    "DOCKER_CONFIG",
-    "DOCKER_CONTEXT",
-    "DOCKER_HOST",
-    "DOCKER_API_VERSION",
-    "DOCKER_DEFAULT_PLATFORM",
-    "DOCKER_CERT_PATH",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "DOCKER_CLI_EXPERIMENTAL",
-    "DOCKER_CONTENT_TRUST",
-    "BUILDX_BUILDER",
-    "BUILDX_CONFIG",
-    "BUILDX_NO_DEFAULT_ATTESTATIONS",
-    "BUILDX_NO_DEFAULT_OCI_ARTIFACT",
-    "BUILDX_NO_DEFAULT_LOAD",
-    "BUILDX_METADATA_PROVENANCE",
-    "BUILDKIT_HOST",
-    "BUILDKIT_MULTI_PLATFORM",
-    "SOURCE_DATE_EPOCH",
-)
+from audit.model import BUILD_VARIABLES
+
+ENV_NAMES = BUILD_VARIABLES
 """Variables whose values may leave a worker and count as settings of a build."""
 
 ENGINE_ENV_NAMES = (

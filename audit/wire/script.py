@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from audit.model import Host, Probe
+from audit.model import BUILD_VARIABLES, Host, Probe
 from audit.wire.frames import STDERR_CAP, STDOUT_CAP, TAIL
 
 COMMAND = "exec /bin/sh -s"
@@ -45,30 +45,7 @@ CLOCK = "wire-clock"
 OWN = (SUDO, UNIT_ENV, CLOCK)
 """Names of the answers that are the script's own; no probe may have them."""
 
-ALLOWED = (
-    "DOCKER_BUILDKIT",
-    "DOCKER_CONFIG",
-    "DOCKER_CONTEXT",
-    "DOCKER_HOST",
-    "DOCKER_API_VERSION",
-    "DOCKER_DEFAULT_PLATFORM",
-    "DOCKER_CERT_PATH",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "DOCKER_CLI_EXPERIMENTAL",
-    "DOCKER_CONTENT_TRUST",
-    "BUILDX_BUILDER",
-    "BUILDX_CONFIG",
-    "BUILDX_NO_DEFAULT_ATTESTATIONS",
-    "BUILDX_NO_DEFAULT_OCI_ARTIFACT",
-    "BUILDX_NO_DEFAULT_LOAD",
-    "BUILDX_METADATA_PROVENANCE",
-    "BUILDKIT_HOST",
-    "BUILDKIT_MULTI_PLATFORM",
-    "SOURCE_DATE_EPOCH",
-    "HOME",
-    "XDG_RUNTIME_DIR",
-)
+ALLOWED = (*BUILD_VARIABLES, "HOME", "XDG_RUNTIME_DIR")
 """The only variables of a build service that leave a worker; the filter runs there."""
 
 
