@@ -10,12 +10,12 @@ import pytest
 ROOT = Path(__file__).parent.parent / "audit"
 
 CORE = {
-    "errors", "model", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
+    "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
 }  # fmt: skip
-SHELL = {"inventory", "wire"}
+SHELL = {"inventory", "registry", "wire"}
 TOP = {"flow", "cli"}
 
-SHELL_MAY = {"errors", "model"}
+SHELL_MAY = {"errors", "model", "image"}
 WORLD = {
     "asyncio", "ctypes", "glob", "http", "io", "multiprocessing", "os", "paramiko", "fabric", "pathlib", "random",
     "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib",

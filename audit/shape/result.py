@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from audit.image.media import DOCKER_LIST, OCI_MANIFEST
 from audit.model import Model
 
 ShapeKind = Literal["flat", "index", "none", "fails"]
@@ -14,13 +15,6 @@ Kind = Literal["flat", "index", "none", "fails", "unknown"]
 BuilderKind = Literal["legacy", "buildkit", "buildx"]
 Role = Literal["image", "attestation"]
 Fate = Literal["none", "kept", "artifact", "dropped", "stripped", "refused"]
-
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 class Step(Model):

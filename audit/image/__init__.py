@@ -1,0 +1,1 @@
+"""Images as bytes and names: media types, references, manifests. Bytes in, values out; nothing is fetched here."""
