@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 RUN := $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types docs docs-check pytest fmt lab-up lab-down lab-status bench-fanout clean
+.PHONY: help setup demo test check lint types docs docs-check pytest fmt lab-up lab-down lab-status matrix bench-fanout clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -58,6 +58,9 @@ lab-down: setup ## stop them and clean up; the cache stays
 
 lab-status: setup ## what is up
 	@$(RUN) tests.lab status
+
+matrix: setup ## prove the predictor on the lab's engines, cell by cell; writes .bench/matrix.json
+	$(RUN) tests.lab with -- $(RUN) tests.lab.matrix
 
 bench-fanout: setup ## fan-out against Ansible, pyinfra and clush: prints ratios, writes .bench/fanout.json
 	$(RUN) tests.bench.fanout

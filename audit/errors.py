@@ -6,7 +6,7 @@
     │   ├── PolicyError             2   the policy is wrong (file, line, key)
     │   └── SavedRunError           2   a file given to --from is not a saved run of ours
     ├── FindingsError               1   reserved for flows that stop at a finding
-    ├── IncompleteError             3   reserved for flows that stop at missing coverage
+    ├── IncompleteError             3   what is asked for cannot be told now, so nothing was begun
     └── StepError                   5   a build, a merge or a verification failed
 
 A message is one sentence for a person: what was wrong, where, and what to do next.
@@ -66,6 +66,12 @@ class PolicyError(PlacedError):
 
 class SavedRunError(PlacedError):
     """A file given to ``--from`` is not a saved run that this version can read."""
+
+
+class IncompleteError(FleetAuditError):
+    """What is asked for cannot be told now (exit code 3); nothing was begun."""
+
+    exit_code = 3
 
 
 class StepError(FleetAuditError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audit import inventory
 from audit.errors import UsageError
@@ -18,6 +19,11 @@ from audit.model import Fleet, Host, Unknown
 from audit.rule import all_rules
 from audit.run import Run, SavedRun
 from audit.wire import Event, WireOptions, build_script, collect
+
+if TYPE_CHECKING:
+    from audit.probe.report import Report
+    from audit.probe.ways import Way
+    from audit.probing import Target
 
 
 def fleet_of(
@@ -87,6 +93,22 @@ def narrowed(saved: SavedRun, targets: Sequence[str], limit: str | None) -> Save
     hosts = {name: evidence for name, evidence in saved.evidence.hosts.items() if name in kept}
     evidence = saved.evidence.model_copy(update={"hosts": hosts})
     return saved.model_copy(update={"fleet": fleet, "evidence": evidence})
+
+
+def probed(
+    run: Run,
+    ways: Sequence[Way],
+    target: Target | None,
+    options: WireOptions,
+    *,
+    limit: float,
+    on_event: Callable[[Event], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Report:
+    """Build and push for real on every host of the run, and hold what arrived against the prediction."""
+    from audit import probing  # only one verb needs a registry's client
+
+    return probing.probe(run, ways, target, options, limit=limit, on_event=on_event, stop=stop)
 
 
 def script_of(host: Host) -> str:

@@ -4,7 +4,8 @@ A rule is a file of `audit/rules/` named after its id. It has a ``rule = Rule(..
 
 - ``check(...) -> Result`` for a host. Its parameters are injected by their types: a `Fact` class (an Unknown fact
   makes the verdict UNKNOWN before the function is called), ``Fact | Unknown`` (the function wants to see it itself),
-  `Host`, `HostPolicy`, `Push` (what a plain build and push would leave) or `Now` (the run's day).
+  `Host`, `HostPolicy`, `Prediction` (what a plain build and push would leave), `Proof` (what `probe` saw; empty in
+  every other verb) or `Now` (the run's day).
 - ``check_fleet(view: FleetView) -> list[Finding]`` for the fleet: one finding a pool or subject.
 """
 
@@ -23,7 +24,8 @@ from typing import Any, get_args, get_type_hints
 
 from audit.fact import Fact, Facts
 from audit.model import Fleet, Host, HostPolicy, Reason, Severity, Status, Unknown, Verdict, Waiver
-from audit.shape import Push, default_push
+from audit.probe.result import Proof
+from audit.shape import Prediction, predict
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ class Member:
     host: Host
     facts: Facts
     policy: HostPolicy
-    push: Push
+    push: Prediction
+    proof: Proof = field(default_factory=Proof)
 
 
 @dataclass
@@ -189,10 +192,16 @@ def _load(module: ModuleType, name: str) -> Check:
         hint = hints[parameter]
         kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         wanted = [kind for kind in kinds if kind is not Unknown]
-        if len(wanted) != 1 or not (issubclass(wanted[0], Fact) or wanted[0] in (Host, HostPolicy, Push, Now)):
-            raise TypeError(f"{rule.id}: parameter {parameter} is neither a fact, Host, HostPolicy, Push nor Now")
+        if len(wanted) != 1 or not (issubclass(wanted[0], Fact) or wanted[0] in _GIVEN):
+            names = ", ".join(kind.__name__ for kind in _GIVEN)
+            raise TypeError(f"{rule.id}: parameter {parameter} is neither a fact nor {names}")
         wants[parameter] = (wanted[0], Unknown in kinds)
     return Check(rule, one, fleet=False, wants=wants)
+
+
+_NO_PROOF = Proof()
+_GIVEN = (Host, HostPolicy, Prediction, Proof, Now)
+"""What a check may ask for besides facts."""
 
 
 @cache
@@ -209,13 +218,16 @@ def all_rules() -> Mapping[str, Check]:
 # ---------------------------------------------------------------- judging
 
 
-def judge(fleet: Fleet, facts: Mapping[str, Facts], now: datetime) -> tuple[FleetView, tuple[Verdict, ...]]:
+def judge(
+    fleet: Fleet, facts: Mapping[str, Facts], now: datetime, proofs: Mapping[str, Proof] | None = None
+) -> tuple[FleetView, tuple[Verdict, ...]]:
     """Apply every rule to every host, then the fleet rules.
 
     Args:
         fleet: the hosts and the policy.
         facts: by host name; a host without an entry counts as not asked.
         now: the run's moment, for waivers and dates.
+        proofs: what `probe` saw, by host name.
 
     Returns:
         The view that the fleet rules saw, and all verdicts: host by host in the inventory's order, rules in id order,
@@ -225,7 +237,7 @@ def judge(fleet: Fleet, facts: Mapping[str, Facts], now: datetime) -> tuple[Flee
     policies = _policies(fleet)
     empty = Facts({})
     members = tuple(
-        Member(host, known := facts.get(host.name, empty), policies[host.name], default_push(known))
+        Member(host, known := facts.get(host.name, empty), policies[host.name], predict(known), _proof(proofs, host))
         for host in fleet.hosts
     )
     by_host = {member.host.name: _judge_host(member, moment) for member in members}
@@ -236,6 +248,10 @@ def judge(fleet: Fleet, facts: Mapping[str, Facts], now: datetime) -> tuple[Flee
         if check.fleet:
             verdicts.extend(_judge_fleet(check, view, fleet_policy))
     return view, tuple(verdicts)
+
+
+def _proof(proofs: Mapping[str, Proof] | None, host: Host) -> Proof:
+    return (proofs or {}).get(host.name, _NO_PROOF)
 
 
 def _policies(fleet: Fleet) -> dict[str, HostPolicy]:
@@ -314,8 +330,10 @@ def _arguments(check: Check, member: Member, now: Now) -> dict[str, object] | Re
             value = member.host
         elif kind is HostPolicy:
             value = member.policy
-        elif kind is Push:
+        elif kind is Prediction:
             value = member.push
+        elif kind is Proof:
+            value = member.proof
         elif kind is Now:
             value = now
         else:

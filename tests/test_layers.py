@@ -11,9 +11,10 @@ ROOT = Path(__file__).parent.parent / "audit"
 
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
+    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat",
 }  # fmt: skip
 SHELL = {"inventory", "registry", "wire"}
-TOP = {"flow", "cli"}
+TOP = {"flow", "probing", "cli"}
 
 SHELL_MAY = {"errors", "model", "image"}
 WORLD = {

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     probe_timeout: Seconds | None = None
     host_timeout: Seconds = 45.0
     color: Literal["auto", "always", "never"] = "auto"
+    registry: str | None = None
+    probe_repository: str = "fleet-audit-probe"
+    registry_ca: Path | None = None
+    registry_user: str | None = None
 
     @classmethod
     def settings_customise_sources(

@@ -14,7 +14,8 @@ from audit.fact import Fact, all_facts
 from audit.model import SCHEMA_VERSION, Host, Model, Outcome, Severity, Source, Status, Unknown, Verdict, Waiver
 from audit.reports._style import Style
 from audit.run import Run
-from audit.shape import Push
+from audit.shape import Prediction
+from audit.shape.result import BuilderKind, Fate, Kind
 
 
 class RunEntry(Model):
@@ -43,6 +44,36 @@ class PoolEntry(Model):
     unknown: int = Field(description="Members with something that could not be told")
 
 
+class PushEntry(Model):
+    """What a plain build and push on one worker will leave, as far as it can be told."""
+
+    kind: Kind = Field(description="flat, index, none (nothing to push), fails, or unknown where it hangs on a fact")
+    builder: BuilderKind | None = Field(description="Who builds, where that is sure")
+    media_type: str | None = Field(description="Of what the pushed tag will name, where that is sure")
+    attestations: Fate | None = Field(description="What becomes of them, where that is sure")
+    error: str | None = Field(description="What the user will read, where it is sure to fail")
+    possible: tuple[str, ...] = Field(description="Every shape that the facts leave possible, in a few words each")
+    reasons: tuple[str, ...] = Field(description="The steps of reasoning, in order, as far as they are sure")
+    missing: tuple[str, ...] = Field(description="Why there is more than one possible shape, or none")
+    assumed: tuple[str, ...] = Field(description="What is taken for granted, as with a version newer than any known")
+
+
+def push_entry(push: Prediction) -> dict[str, Any]:
+    """The prediction of one host, for a report."""
+    shape = push.shape
+    return {
+        "kind": push.kind,
+        "builder": push.builder,
+        "media_type": shape.media_type if shape else None,
+        "attestations": shape.attestations.fate if shape else None,
+        "error": shape.error if shape else None,
+        "possible": push.possible,
+        "reasons": push.reasons,
+        "missing": push.missing,
+        "assumed": push.assumed,
+    }
+
+
 class HostEntry(Model):
     """One host: as declared, what became of it, and what it is."""
 
@@ -59,7 +90,7 @@ class HostEntry(Model):
     seconds: float
     host_key: str | None
     facts: Mapping[str, SerializeAsAny[Fact | Unknown]] = Field(description="By fact name; unknown ones say why")
-    push: Push = Field(description="What a plain build and push will leave, with the reasons")
+    push: PushEntry = Field(description="What a plain build and push will leave, with the reasons")
 
 
 class JudgedHost(HostEntry):
@@ -187,7 +218,7 @@ def host_entry(run: Run, host: Host) -> dict[str, Any]:
         "seconds": evidence.seconds if evidence else 0.0,
         "host_key": evidence.host_key if evidence else None,
         "facts": dict(member.facts),
-        "push": member.push,
+        "push": push_entry(member.push),
     }
 
 

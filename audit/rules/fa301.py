@@ -8,7 +8,7 @@ from audit.facts.docker_client import DockerClient
 from audit.model import Severity
 from audit.rule import Result, Rule, cannot_tell, fail, ok
 from audit.rules._buildx import seen
-from audit.shape import Push
+from audit.shape import Prediction
 
 rule = Rule(
     id="FA301",
@@ -25,7 +25,7 @@ rule = Rule(
 PACKAGES = {"docker.io": "docker-buildx", "docker-ce": "docker-buildx-plugin", "moby": "moby-buildx"}
 
 
-def check(buildx: Buildx, client: DockerClient, push: Push) -> Result:
+def check(buildx: Buildx, client: DockerClient, push: Prediction) -> Result:
     """Clients before 23 build by themselves: there it is only missed where somebody calls it."""
     if buildx.state == "broken":
         return ok("the buildx plugin is there, but see FA302", *seen(buildx))

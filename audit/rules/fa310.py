@@ -8,7 +8,7 @@ from audit.facts.image_store import ImageStore
 from audit.model import Severity, StoreKind
 from audit.rule import Result, Rule, cannot_tell, fail, not_applicable, ok
 from audit.rules._buildx import out_of_use, seen, unreadable
-from audit.shape import Push
+from audit.shape import Prediction
 
 rule = Rule(
     id="FA310",
@@ -23,7 +23,7 @@ rule = Rule(
 )
 
 
-def check(buildx: Buildx, store: ImageStore, push: Push) -> Result:
+def check(buildx: Buildx, store: ImageStore, push: Prediction) -> Result:
     """Three things together: the containerd store, a flat result of buildx, and buildx before 0.36."""
     if store.kind is not StoreKind.CONTAINERD:
         return not_applicable("a graphdriver store knows images by their config's digest")

@@ -7,7 +7,7 @@ from audit.facts.build_env import BuildEnv
 from audit.facts.docker_client import DockerClient
 from audit.model import Severity, Unknown
 from audit.rule import Result, Rule, cannot_tell, fail, ok
-from audit.shape import Push, boolean, refuses_empty, said
+from audit.shape import Prediction, boolean, refuses_empty, said
 
 rule = Rule(
     id="FA401",
@@ -28,7 +28,7 @@ SWITCHES = (
 )
 
 
-def check(env: BuildEnv, push: Push, client: DockerClient | Unknown) -> Result:
+def check(env: BuildEnv, push: Prediction, client: DockerClient | Unknown) -> Result:
     """Where a plain build is known to end well all the same, it is a warning: the day comes."""
     found = [setting for setting in env.builds if setting.name in SWITCHES]
     wrong = [setting for setting in found if boolean(setting.value) is None]

@@ -13,7 +13,7 @@ from audit.facts.engine import Engine
 from audit.facts.image_store import ImageStore
 from audit.model import Host, Severity, Unknown
 from audit.rule import Result, Rule, fail, not_applicable, ok
-from audit.shape import Push, boolean, default_push, said
+from audit.shape import Prediction, boolean, predict, said
 
 rule = Rule(
     id="FA402",
@@ -44,7 +44,7 @@ PLACE = ("DOCKER_HOST", "DOCKER_CONTEXT", "currentContext", "DOCKER_DEFAULT_PLAT
 def check(
     host: Host,
     env: BuildEnv,
-    push: Push,
+    push: Prediction,
     client: DockerClient | Unknown,
     buildx: Buildx | Unknown,
     builders: Builders | Unknown,
@@ -67,7 +67,7 @@ def check(
     message = f"the login shell differs from the build service in {', '.join(differ)}"
     by_hand = BuildEnv(service=None, shell=env.shell)
     facts = (client, buildx, builders, store, engine, by_hand)
-    tried = default_push(Facts({fact.fact_name(): fact for fact in facts if not isinstance(fact, Unknown)}))
+    tried = predict(Facts({fact.fact_name(): fact for fact in facts if not isinstance(fact, Unknown)}))
     evidence.append(f"a plain push by the service: {push.kind}, from the shell: {tried.kind}")
     same = push.kind == tried.kind and push.kind != "unknown" and push.builder == tried.builder
     if same and not set(differ) & set(PLACE):

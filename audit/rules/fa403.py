@@ -12,7 +12,7 @@ from audit.facts.image_store import ImageStore
 from audit.model import Severity, Unknown
 from audit.rule import Result, Rule, cannot_tell, fail, ok
 from audit.rules._buildx import out_of_use
-from audit.shape import Command, Push, default_push
+from audit.shape import Command, How, Prediction, predict
 
 rule = Rule(
     id="FA403",
@@ -57,9 +57,9 @@ _WORDS = {
 }
 
 
-def _predicted(facts: Facts, command: Command) -> Push:
-    return default_push(facts, command)
+def _predicted(facts: Facts, command: Command) -> Prediction:
+    return predict(facts, How(command=command))
 
 
-def _lines(command: str, push: Push) -> tuple[str, ...]:
+def _lines(command: str, push: Prediction) -> tuple[str, ...]:
     return tuple(f"{command}: {reason}" for reason in (*push.reasons, *push.missing))

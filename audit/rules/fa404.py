@@ -7,7 +7,7 @@ from audit.facts.buildx import Buildx
 from audit.facts.image_store import ImageStore
 from audit.model import Host, HostPolicy, Severity, StoreKind, Unknown
 from audit.rule import Result, Rule, cannot_tell, fail, not_applicable, ok
-from audit.shape import Push
+from audit.shape import Prediction
 
 rule = Rule(
     id="FA404",
@@ -22,11 +22,15 @@ rule = Rule(
 SHAPES = {"flat": "a flat manifest", "index": "an OCI index"}
 
 
-def check(push: Push, policy: HostPolicy, host: Host, store: ImageStore | Unknown, buildx: Buildx | Unknown) -> Result:
+def check(
+    push: Prediction, policy: HostPolicy, host: Host, store: ImageStore | Unknown, buildx: Buildx | Unknown
+) -> Result:
     """Against `wanted.push`; without it an index is a warning, since a merge with `docker manifest` refuses it."""
     wanted = policy.wanted.push
     if push.kind == "unknown":
-        return cannot_tell("what a plain build and push leaves is not known", *push.reasons, *push.missing)
+        possible = (f"possible: {', '.join(push.possible)}",) if push.possible else ()
+        said = (*push.reasons, *push.missing, *possible)
+        return cannot_tell("what a plain build and push leaves is not known", *said)
     if push.kind == "none":
         return not_applicable("a plain build leaves nothing to push, see FA408")
     if push.kind == "fails":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audit.model import Severity
 from audit.rule import Result, Rule, cannot_tell, fail, not_applicable, ok
-from audit.shape import Push
+from audit.shape import Prediction
 
 rule = Rule(
     id="FA408",
@@ -18,7 +18,7 @@ rule = Rule(
 )
 
 
-def check(push: Push) -> Result:
+def check(push: Prediction) -> Result:
     """Judged by the prediction; its last reason names the culprit."""
     match push.kind:
         case "unknown":

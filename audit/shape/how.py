@@ -10,6 +10,15 @@ from audit.model import Model
 
 Command = Literal["docker build", "docker buildx build", "docker buildx bake"]
 
+TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+"""What Go's strconv.ParseBool takes; anything else, the empty string too, is an error."""
+
+
+def boolean(value: str | None) -> bool | None:
+    """Go's ParseBool: True, False, or None for what is an error there."""
+    return True if value in TRUE else False if value in FALSE else None
+
 
 class Attest(Model):
     """One attestation that the command line asks for, or asks not to have."""
@@ -21,14 +30,14 @@ class Attest(Model):
 
 
 class Output(Model):
-    """One --output; --push and --load stand in fields of their own."""
+    """One --output."""
 
     type: str = Field(description="image, registry, docker, oci, local, tar, ...")
     attributes: tuple[tuple[str, str], ...] = ()
     text: str = Field(description="The flag as written")
 
     def get(self, name: str) -> str | None:
-        """An attribute's value."""
+        """An attribute's value; the last one written wins."""
         return dict(self.attributes).get(name)
 
 
@@ -44,19 +53,12 @@ class How(Model):
     platforms: tuple[str, ...] = Field(default=(), description="--platform, one or several")
     multi_platform: str | None = Field(default=None, description="The build-arg BUILDKIT_MULTI_PLATFORM as written")
     environment: tuple[tuple[str, str], ...] = Field(
-        default=(), description="Variables set for the command itself; they win over the worker's"
+        default=(), description="Variables set for the build command itself; they win over the worker's"
     )
-    flags: tuple[str, ...] = Field(default=(), description="Other flags that a builder may not know, by name")
+    flags: tuple[str, ...] = Field(default=(), description="Names of the flags used, in order, for builders too old")
+    docker_push: bool = Field(default=False, description="A `docker push` is written; else it follows where need be")
     push_platform: str | None = Field(default=None, description="--platform of the `docker push` that follows")
 
-
-def parse_how(line: str) -> How:
-    """Read a command line: ``[NAME=VALUE ...] docker build [flags] [&& docker push [flags] REF]``.
-
-    The same three commands as docker's own, also as ``docker image build``, ``docker builder build`` and
-    ``docker buildx b``; flags that do not change what is pushed are taken and forgotten. Nothing is run.
-
-    Raises:
-        UsageError: it is no build command, or a flag lacks its value.
-    """
-    raise NotImplementedError(line)
+    def variable(self, name: str) -> str | None:
+        """A variable that the command line sets; None: it does not."""
+        return dict(self.environment).get(name)

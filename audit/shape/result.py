@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from audit.image.media import DOCKER_LIST, OCI_MANIFEST
 from audit.model import Model
@@ -109,22 +109,30 @@ class Prediction(Model):
     assumed: tuple[str, ...] = ()
 
     @property
+    def possible(self) -> tuple[str, ...]:
+        """The possible shapes in a few words each, every wording once."""
+        return tuple(dict.fromkeys(shape.text for shape in self.shapes))
+
+    @property
     def shape(self) -> Shape | None:
         """The one shape, where the answer is sure."""
         return self.shapes[0] if len(self.shapes) == 1 and not self.missing else None
 
+    @computed_field(description="The kind that all possible shapes share, else `unknown`")  # type: ignore[prop-decorator]  # mypy 1414: a decorated property
     @cached_property
     def kind(self) -> Kind:
         """The kind that all possible shapes share, else ``unknown``."""
         kinds = {shape.kind for shape in self.shapes}
         return kinds.pop() if len(kinds) == 1 else "unknown"
 
+    @computed_field(description="Who builds, where all possible shapes agree")  # type: ignore[prop-decorator]  # likewise
     @cached_property
     def builder(self) -> BuilderKind | None:
         """Who builds, where all possible shapes agree."""
         builders = {shape.builder for shape in self.shapes}
         return builders.pop() if len(builders) == 1 else None
 
+    @computed_field(description="The steps that all possible shapes share, in order")  # type: ignore[prop-decorator]  # likewise
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """The steps that all possible shapes share, as text, in order."""

@@ -36,12 +36,6 @@ say() { # say NAME EXIT STDOUT STDERR: a section that the script itself answers
 	[ -z "$3" ] || printf '\n%s E %s %s\n%s\n%s C\n' "$mark" "$1" "${#3}" "$3" "$mark"
 	give
 } >&6
-quote() { # quote VALUE: sets q to it in single quotes
-	q= r=$1
-	while case $r in *\'*) ;; *) false ;; esac; do q=$q${r%%\'*}"'\\''" r=${r#*\'}; done
-	q="'$q$r'"
-}
-
 # Every process of a probe carries FA_PROBE. When its limit ends, whoever still carries it is killed, wherever it has
 # got to: one `sleep` for all probes of a limit, in place of a `timeout` for every one.
 slay='set -- "FA_PROBE=$1\.($2)\."
@@ -60,9 +54,6 @@ overdue() { # overdue SECONDS NAMES [SECONDS NAMES]...: kill them then; seconds 
 		$as_root /bin/sh -c "$slay" sh "$mark" "$2"
 		shift 2
 	done
-}
-soon() { # soon COMMAND...: a question of our own, which must not hang
-	if have timeout; then timeout 8 "$@"; else "$@"; fi </dev/null
 }
 run() { # run NAME WHO SCRIPT
 	case $2 in
@@ -103,121 +94,14 @@ printf '\n%s H %s\n' "$mark" "${epoch:--}" >&6
 @PLAIN@
 
 # ---- root, through sudo where the inventory says so
-uid=; while read -r k v _; do case $k in Uid:) uid=$v; break ;; esac; done </proc/self/status
-[ -n "$uid" ] || uid=$(id -u)
-quote "$PATH"; root_env="export LC_ALL=C PATH=$q; unset ENV; "
-quote "$fa_unit"; root_env="${root_env}export fa_unit=$q; "
-builder_env=$root_env
-as_builder= root=yes
-if [ "$fa_become" = yes ]; then
-	state=ok said=
-	if [ "$uid" != 0 ]; then
-		if have sudo; then
-			said=$(soon sudo -n true 2>&1) || state=denied
-			case $state,$said in denied,*assword*) state=password ;; esac
-			as_root='sudo -n'
-		else state=absent; fi
-	fi
-	[ "$state" = ok ] && said= || { root=; as_root=; }
-	say sudo 0 "$state" "$said"
-fi
+@BECOME@
 if [ -n "$root" ]; then
 :
 @ROOT@
 fi
 
-# ---- the environment of the build service: only the names above are kept, so no secret leaves this machine
-allowed() { case $1 in *=*) ;; *) return 1 ;; esac; case " $names " in *" ${1%%=*} "*) ;; *) return 1 ;; esac; }
-kept=
-keep() { # keep NAME=VALUE: the last one wins
-	allowed "$1" || return 0
-	case $1 in *[[:cntrl:]]*) return 0 ;; esac
-	old=$kept kept=
-	while [ -n "$old" ]; do
-		case $old in "${1%%=*}="*) ;; *) kept=$kept${old%%"$nl"*}$nl ;; esac
-		old=${old#*"$nl"}
-	done
-	kept=$kept$1$nl
-}
-each_line() { # each_line TEXT FUNCTION: call it with every line (a here-document would be a file under some shells)
-	set -- "$1$nl" "$2"
-	while [ -n "$1" ]; do "$2" "${1%%"$nl"*}"; set -- "${1#*"$nl"}" "$2"; done
-}
-keep_assignment() { # keep_assignment LINE: as an EnvironmentFile has it
-	l=${1#"${1%%[! ]*}"}
-	case $l in [\#\;]* | *\\) return 0 ;; esac
-	v=${l#*=}
-	case $v in \"*\" | \'*\') v=${v#?}; v=${v%?} ;; esac
-	keep "${l%%=*}=$v"
-}
-keep_file() { case $1 in /*) each_line "$(look "$1")" keep_assignment ;; esac; }
-keep_words() { # keep_words TEXT: what `systemctl show -p Environment` prints
-	w=$1
-	while [ -n "$w" ]; do
-		case $w in
-		\"*) w=${w#\"}; x=${w%%\"*}; w=${w#"$x"}; w=${w#\"} ;;
-		*) x=${w%% *}; w=${w#"$x"} ;;
-		esac
-		w=${w# }
-		case $x in *\\*) ;; *) keep "$x" ;; esac
-	done
-}
-look() { # look FILE: print it, as root if need be
-	if [ -r "$1" ]; then cat "$1"; elif [ -n "$as_root" ]; then $as_root cat "$1"; else return 1; fi
-}
-property() { # property LINE: of `systemctl show`
-	case $1 in
-	LoadState=*) load=${1#*=} ;;
-	MainPID=*) pid=${1#*=} ;;
-	User=*) user=${1#*=} ;;
-	Environment=*) words=${1#*=} ;;
-	EnvironmentFiles=*) l=${1#*=}; files=$files${l%% (*}$nl ;;
-	esac
-}
-if [ -n "$fa_unit" ]; then
-	shown=$(soon systemctl show -p LoadState -p MainPID -p User -p Environment -p EnvironmentFiles -- "$fa_unit" 2>&1) ||
-		shown="failed=$shown"
-	load= pid= user= words= files=
-	each_line "$shown" property
-	source=absent
-	me=$(id -un)
-	[ "$load" != loaded ] || {
-		source=unit
-		: "${user:=root}"
-		case $pid in '' | 0) ;; *)
-			# Newlines inside a value become ^A, which keep() refuses; the NULs become the newlines.
-			vars=$(look "/proc/$pid/environ" | tr '\n\000' '\001\n') && [ -n "$vars" ] && source=process ;;
-		esac
-		if [ "$source" = unit ]; then
-			vars=$(soon systemctl show-environment)
-			home=$(getent passwd "$user"); home=${home%:*}; home=${home##*:}
-			[ "$user" = root ] || [ -z "$home" ] || vars="$vars${nl}HOME=$home"
-		fi
-		each_line "$vars" keep
-		[ "$source" = process ] || {
-			keep_words "$words"
-			each_line "$files" keep_file
-		}
-		case $user in '' | *[!A-Za-z0-9._-]*) ;; "$me") ;; *)
-			if [ "$uid" = 0 ]; then
-				if have setpriv && gid=$(id -g "$user"); then
-					as_builder="setpriv --reuid=$user --regid=$gid --init-groups --"
-				elif have runuser; then as_builder="runuser -u $user --"; fi
-			elif [ -n "$as_root" ]; then
-				if [ "$user" = root ]; then as_builder=$as_root; else as_builder="$as_root -u $user --"; fi
-			fi ;;
-		esac
-		builder_env="${root_env}unset $names; "
-		old=$kept
-		while [ -n "$old" ]; do
-			v=${old%%"$nl"*} old=${old#*"$nl"}
-			quote "${v#*=}"; builder_env="${builder_env}export ${v%%=*}=$q; "
-		done
-	}
-	ran=$me; [ -z "$as_builder" ] || ran=$user
-	[ "$source" = absent ] && s=1 || { s=0; shown=; }
-	say unit-env "$s" "source $source${nl}unit $fa_unit${nl}pid ${pid:-0}${nl}user ${user:--}${nl}as ${ran:--}${nl}$kept" "$shown"
-fi
+# ---- the environment of the build service
+@UNIT@
 @BUILDER@
 
 wait $stages

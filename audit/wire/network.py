@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import socket
 import threading
@@ -98,6 +99,7 @@ class Network:
         self._declared = {host.name: host for host in fleet.hosts}
         self._lock = threading.Lock()
         self._aborts: dict[int, Callable[[], None]] = {}
+        self._logged_in: set[int] = set()
         self._jumps: dict[tuple[object, ...], _Jump] = {}
 
     def gate(self, route: Route) -> str:
@@ -141,6 +143,18 @@ class Network:
                 self.watchdog.disarm(alarm)
             return connection, opened.pop_all().close
 
+    def connect_patiently(
+        self, route: Route, whole: Clock, entered: Callable[[Phase], None]
+    ) -> tuple[Connection, Callable[[], None]]:
+        """Connect, and once more where the server hung up before anything was asked of it (MaxStartups)."""
+        try:
+            return self.connect(route, Clock(self.options.connect, "connect", whole), entered)
+        except WireError as failure:
+            pause = random.uniform(0.2, 1.0) * self.options.jitter  # noqa: S311 - nobody gains by guessing it
+            if not failure.again or self.stopped.wait(min(whole.left, pause)):
+                raise
+        return self.connect(route, Clock(self.options.connect, "connect", whole), entered)
+
     def log_in(self, connection: Connection, route: Route, clock: Clock) -> None:
         """Log in on a connection.
 
@@ -150,6 +164,7 @@ class Network:
         alarm = self.watchdog.arm(clock, connection.abort)
         try:
             connection.log_in(route.user, *self.identities.candidates(route), clock)
+            self._logged_in.add(id(connection.abort))
         except WireError as failure:
             raise self._in_time(failure, clock, f"the login as {route.user} did not end") from failure
         finally:
@@ -167,6 +182,7 @@ class Network:
         with self._lock:
             self._aborts[id(abort)] = abort
         opened.callback(self._aborts.pop, id(abort), None)
+        opened.callback(self._logged_in.discard, id(abort))
         if self.stopped.is_set():
             abort()
 
@@ -264,11 +280,16 @@ class Network:
             hop = replace(hop, proxy_jump=route.proxy_jump[:-1], proxy_command=None)
         return hop
 
-    def abort(self) -> None:
-        """End every connection at once; what runs on them ends by itself then."""
+    def abort(self, *, spare_logged_in: bool = False) -> None:
+        """End every connection at once; what runs on them ends by itself then.
+
+        Args:
+            spare_logged_in: only those on which nobody is logged in yet; none is made any more.
+        """
         self.stopped.set()
         with self._lock:
-            aborts = list(self._aborts.values())
+            spared = self._logged_in if spare_logged_in else set()
+            aborts = [abort for number, abort in self._aborts.items() if number not in spared]
         for abort in aborts:
             abort()
 

@@ -144,18 +144,12 @@ class _Collection:
             close()
 
     def connect(self, host: Host, route: Route, whole: Clock) -> tuple[Connection, Callable[[], None]]:
-        """Connect, and once more where the server hung up before anything was asked of it (MaxStartups)."""
+        """Connect, telling every phase as it begins."""
 
         def entered(phase: Phase) -> None:
             self.tell(host, phase)
 
-        try:
-            return self.network.connect(route, Clock(self.options.connect, "connect", whole), entered)
-        except WireError as failure:
-            pause = random.uniform(0.2, 1.0) * self.options.jitter  # noqa: S311 - nobody gains by guessing it
-            if not failure.again or self.network.stopped.wait(min(whole.left, pause)):
-                raise
-        return self.network.connect(route, Clock(self.options.connect, "connect", whole), entered)
+        return self.network.connect_patiently(route, whole, entered)
 
     def read(self, found: HostEvidence) -> HostEvidence:
         """Say why the run ended, where that is why the host did."""

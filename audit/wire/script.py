@@ -29,7 +29,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -78,15 +78,23 @@ def body(probes: tuple[Probe, ...]) -> str:
             pauses = [end - before for before, end in zip([0.0, *ends], ends, strict=False)]
             words = (f"{pause:g} '{'|'.join(limits[end])}'" for pause, end in zip(pauses, ends, strict=True))
             groups[group].append(f"watch {' '.join(words)}")
-    values = {"CAP": str(STDOUT_CAP + TAIL), "ERR_CAP": str(STDERR_CAP), "NAMES": " ".join(ALLOWED)} | {
-        name: "\n".join(lines) for name, lines in groups.items()
-    }
-    return re.sub("@([A-Z_]+)@", lambda slot: values[slot[1]], _template())
+    values = {"CAP": str(STDOUT_CAP + TAIL), "ERR_CAP": str(STDERR_CAP)}
+    return filled("body.sh", values | {name: "\n".join(lines) for name, lines in groups.items()})
 
 
-@lru_cache(maxsize=1)
-def _template() -> str:
-    text = Path(__file__).with_name("body.sh").read_text(encoding="utf-8")
+def filled(name: str, values: Mapping[str, str]) -> str:
+    """A shell file of this folder with its ``@NAME@`` slots filled.
+
+    Three slots are filled for every file: BECOME and UNIT with the files of those names, NAMES with `ALLOWED`.
+    """
+    values = {"BECOME": shell("become.sh"), "UNIT": shell("unit.sh"), "NAMES": " ".join(ALLOWED)} | dict(values)
+    return re.sub("@([A-Z_]+)@", lambda slot: values[slot[1]], shell(name))
+
+
+@lru_cache(maxsize=8)
+def shell(name: str) -> str:
+    """A shell file of this folder, without what only its reader here needs."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
     # Comments and indents are for the reader here, not for the worker's wire.
     lines = (line.strip("\t") for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("# "))

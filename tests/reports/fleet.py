@@ -37,7 +37,7 @@ from audit.model import (
 )
 from audit.rule import Check, Finding, FleetView, Result, Rule, cannot_tell, fail, judge, not_applicable, ok
 from audit.run import Run
-from audit.shape import Push
+from audit.shape import Prediction
 
 STARTED = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
 FINISHED = STARTED + timedelta(seconds=3.2)
@@ -68,7 +68,7 @@ def _buildx(buildx: Buildx) -> Result:
     return ok(f"buildx {buildx.version}", f"{buildx.path} says {buildx.version}")
 
 
-def _push(host: Host, push: Push) -> Result:
+def _push(host: Host, push: Prediction) -> Result:
     if push.kind == "unknown":
         return cannot_tell(*push.missing)
     if push.kind == "index":
@@ -116,7 +116,7 @@ CHECKS = {
         _check(
             _rule("404", "A plain push is flat", Severity.ERROR, refs=("https://docs.docker.com/build/attestations/",)),
             _push,
-            {"host": Host, "push": Push},
+            {"host": Host, "push": Prediction},
         ),
         _check(_rule("501", "A pool pushes alike", Severity.ERROR), _peers, {}, fleet=True),
     )

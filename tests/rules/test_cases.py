@@ -14,6 +14,7 @@ import pytest
 
 from audit.fact import Fact, Facts, all_facts
 from audit.model import Fleet, Host, Policy, Status, Unknown, Verdict
+from audit.probe.result import Proof
 from audit.rule import CRASHED, Check, all_rules, judge
 
 HERE = Path(__file__).parent
@@ -65,7 +66,8 @@ def judged(case: Mapping[str, Any]) -> tuple[Verdict, ...]:
     fleet = Fleet(hosts=tuple(host for host, _ in members), policy=policy_of(case.get("policy", {})))
     assert len(set(fleet.names)) == len(fleet), "two hosts of one name"
     now = datetime.fromisoformat(case.get("now", "2026-11-24T12:00:00Z"))
-    return judge(fleet, {host.name: facts for host, facts in members}, now)[1]
+    seen = Proof.model_validate_json(json.dumps(case.get("proof", {})))
+    return judge(fleet, {host.name: facts for host, facts in members}, now, {host.name: seen for host, _ in members})[1]
 
 
 def compare(verdict: Verdict, expect: Mapping[str, Any]) -> None:
@@ -88,7 +90,7 @@ def test_case(file: Path) -> None:
     """The rule says of the case what the case expects, and says it properly."""
     case = json.loads(file.read_text(encoding="utf-8"))
     check = RULES[file.parent.name]
-    own = {"hosts"} if check.fleet else {"host", "facts"}
+    own = {"hosts"} if check.fleet else {"host", "facts", "proof"}
     assert set(case) <= {"about", "policy", "now", "expect"} | own
     assert case["about"].endswith("."), "`about` is a sentence"
     found = [verdict for verdict in judged(case) if verdict.rule == check.rule.id]

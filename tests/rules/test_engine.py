@@ -50,7 +50,7 @@ from audit.rule import (
     ok,
 )
 from audit.run import Run
-from audit.shape import Push
+from audit.shape import Prediction
 from tests.rules.test_cases import facts_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -154,7 +154,9 @@ def test_arguments_come_by_type() -> None:
     """A check gets what its parameters' types name, in whatever order."""
     seen: list[object] = []
 
-    def check(now: Now, push: Push, host: Host, policy: HostPolicy, reach: Reach, access: Access | Unknown) -> Result:
+    def check(
+        now: Now, push: Prediction, host: Host, policy: HostPolicy, reach: Reach, access: Access | Unknown
+    ) -> Result:
         seen.extend([now.today, push.kind, host.name, policy.disk_free_percent, reach.outcome, access])
         return ok("seen", "x")
 

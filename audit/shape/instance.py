@@ -1,0 +1,103 @@
+"""Which builder instance buildx takes, and so which driver and which engine's store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from audit.facts.builders import Builder
+from audit.shape.how import How
+from audit.shape.world import SOME, World
+
+CONTAINER_DRIVERS = ("docker-container", "kubernetes", "remote")
+Say = Callable[[str, str], None]
+
+
+class NoBuilder(Exception):  # noqa: N818 - an outcome on its way out, not a fault
+    """No builder of that name."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A builder instance.
+
+    Attributes:
+        driver: ``docker``, or another, which BuildKit of its own serves.
+        name: as buildx calls it.
+        nodes: more than one make every result an index.
+    """
+
+    driver: str
+    name: str
+    nodes: int = 1
+
+    @property
+    def moby(self) -> bool:
+        """The engine's own BuildKit."""
+        return self.driver == "docker"
+
+
+def chosen(world: World, how: How, context: str | None, say: Say) -> Instance:
+    """The instance that this command takes.
+
+    `docker build` takes the engine's own unless --builder, BUILDX_BUILDER or an alias says otherwise; `docker buildx
+    build` takes the selected one (docker/cli cmd/docker/builder.go; docker/buildx builder/builder.go).
+
+    Raises:
+        NoBuilder: buildx lists no such builder.
+    """
+    here = context or "default"
+    if _elsewhere(how, context):
+        world.elsewhere = True
+        say("--context", "the command names another engine, which was not asked")
+        return Instance("docker", how.variable("DOCKER_CONTEXT") or "another")
+    name = how.builder or world.value("BUILDX_BUILDER")
+    aliased = bool(world.value("aliases.builder"))
+    if not name and how.command == "docker build" and not aliased:
+        return Instance("docker", here)
+    listed = world.builders()
+    name = name or (listed.selected if listed else None) or ""
+    if listed is None or name == SOME:
+        if name in (here, "default"):
+            return Instance("docker", here)
+        return _unknown(world, name or "selected", say)
+    builder = listed.named(name) if name else None
+    if builder is None:
+        if name:
+            raise NoBuilder(name)
+        return _unknown(world, "selected", say)
+    return _of(world, builder, here, say)
+
+
+def _elsewhere(how: How, context: str | None) -> bool:
+    """Whether the command line itself names another engine than the one that was asked."""
+    if how.variable("DOCKER_HOST"):
+        return True
+    named = how.variable("DOCKER_CONTEXT")
+    return bool(named) and named != (context or "default")
+
+
+def _unknown(world: World, name: str, say: Say) -> Instance:
+    """A builder that we know nothing of: the engine's own, or one with a BuildKit of its own."""
+    why = f"builder {name} is not known, since buildx's list of builders is not"
+    driver = world.fork.choose(f"builder {name}", ("docker", "docker-container"), why)
+    say("builders", f"builder {name}: driver {driver}")
+    if driver != "docker":
+        world.builder = Builder(name=name, driver=driver)
+    return Instance(driver, name)
+
+
+def _of(world: World, builder: Builder, here: str, say: Say) -> Instance:
+    say("builders", f"builder {builder.name}: driver {builder.driver}")
+    nodes = max(1, len(builder.nodes))
+    if builder.driver == "docker":
+        if builder.name != here:
+            world.elsewhere = True
+            say("builders", f"builder {builder.name} is the engine of another context, which was not asked")
+        return Instance("docker", builder.name, nodes)
+    world.builder = builder
+    driver = builder.driver
+    if driver not in CONTAINER_DRIVERS:
+        why = f"what driver {driver} does by default is not known"
+        driver = world.fork.choose(f"driver {driver}", ("docker", "docker-container"), why)
+    return Instance(driver, builder.name, nodes)

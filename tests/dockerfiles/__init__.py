@@ -1,0 +1,1 @@
+"""Dockerfiles and what is to be found in them."""

@@ -1,0 +1,1 @@
+"""Cases of `whatif`: facts now, changes, and what is expected then."""
