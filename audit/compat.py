@@ -6,7 +6,7 @@ shape either way, the answer is that it cannot be told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -42,6 +42,7 @@ class Compatibility(Model):
     of: Literal["image", "host"]
     digest: str | None = Field(default=None, description="Of an image: what the registry serves")
     forms: tuple[Form, ...] = Field(description="The shapes that it has, or may have; empty: none can be told")
+    missing: tuple[str, ...] = Field(default=(), description="Why the shape is not known for sure")
     rows: tuple[Row, ...]
 
     @property
@@ -80,7 +81,12 @@ def judge_image(subject: str, arrived: Arrived, targets: Sequence[str] = ()) -> 
     missing = () if form else (f"the registry serves {arrived.media_type}",)
     forms = (form,) if form else ()
     return Compatibility(
-        subject=subject, of="image", digest=arrived.digest, forms=forms, rows=_rows(forms, missing, targets)
+        subject=subject,
+        of="image",
+        digest=arrived.digest,
+        forms=forms,
+        missing=missing,
+        rows=_rows(forms, targets, whole=bool(form)),
     )
 
 
@@ -99,8 +105,10 @@ def judge_host(subject: str, prediction: Prediction, targets: Sequence[str] = ()
             missing.append(_nothing(shape))
         else:
             forms[form] = None
-    rows = _rows(tuple(forms), tuple(dict.fromkeys(missing)), targets, whole=whole)
-    return Compatibility(subject=subject, of="host", forms=tuple(forms), rows=rows)
+    rows = _rows(tuple(forms), targets, whole=whole)
+    return Compatibility(
+        subject=subject, of="host", forms=tuple(forms), missing=tuple(dict.fromkeys(missing)), rows=rows
+    )
 
 
 def _nothing(shape: Shape) -> str:
@@ -109,37 +117,35 @@ def _nothing(shape: Shape) -> str:
     return "the build leaves nothing to push" if shape.kind == "none" else "the media type is not known"
 
 
-def _rows(
-    forms: tuple[Form, ...], missing: tuple[str, ...], targets: Sequence[str], *, whole: bool = True
-) -> tuple[Row, ...]:
+def _rows(forms: tuple[Form, ...], targets: Sequence[str], *, whole: bool) -> tuple[Row, ...]:
     chosen = [CONSUMERS[target] for target in dict.fromkeys(targets)] if targets else list(CONSUMERS.values())
-    return tuple(_row(consumer, forms, missing, whole=whole) for consumer in chosen)
+    return tuple(_row(consumer, forms, whole=whole) for consumer in chosen)
 
 
-def _row(consumer: Consumer, forms: tuple[Form, ...], missing: tuple[str, ...], *, whole: bool) -> Row:
+def _row(consumer: Consumer, forms: tuple[Form, ...], *, whole: bool) -> Row:
     answers = {form: _answer(consumer, form) for form in forms}
-    grades = set(answers.values())
-    if not whole or len(grades) != 1:
-        return _cannot_tell(consumer, answers, missing)
-    [(grade, symptom)] = grades
+    grade, symptom = Grade.UNKNOWN, None
     shapes = " or ".join(FORMS[form] for form in forms)
-    if grade is Grade.UNKNOWN:
-        return Row(
-            target=consumer.id,
-            about=consumer.about,
-            grade=grade,
-            because=f"cannot tell, because nobody reported how it takes {shapes}",
-        )
-    note = f" ({consumer.note})" if consumer.note else ""
+    if not whole or len(set(answers.values())) != 1:
+        parts = [f"{FORMS[form]} would be {graded}" for form, (graded, _) in answers.items()]
+        because = "; ".join(["cannot tell, because what would arrive there is not known", *parts])
+    else:
+        grade, symptom = next(iter(answers.values()))
+        because = f"it takes {shapes}"
+        if grade is Grade.UNKNOWN:
+            because = f"cannot tell, because nobody reported how it takes {shapes}"
     if symptom is None:
-        return Row(target=consumer.id, about=consumer.about, grade=grade, because=f"it takes {shapes}{note}")
+        if consumer.note and not consumer.refuses:
+            because += f" ({consumer.note})"
+        return Row(target=consumer.id, about=consumer.about, grade=grade, because=because)
     page = all_symptoms()[symptom]
+    note = f" ({consumer.note})" if consumer.note else ""
     return Row(
         target=consumer.id,
         about=consumer.about,
         grade=grade,
         symptom=symptom,
-        because=f"{shapes}: {page.title}{note}",
+        because=f"{page.title}{note}",
         fixes=page.fixes,
         refs=page.refs,
     )
@@ -149,12 +155,6 @@ def _answer(consumer: Consumer, form: Form) -> tuple[Grade, str | None]:
     if form in consumer.refuses:
         return consumer.refuses[form]
     return (Grade.OK if form in consumer.takes else Grade.UNKNOWN), None
-
-
-def _cannot_tell(consumer: Consumer, answers: Mapping[Form, tuple[Grade, str | None]], missing: tuple[str, ...]) -> Row:
-    parts = [f"{FORMS[form]} would be {grade}" for form, (grade, _) in answers.items()]
-    why = "; ".join([*missing, *parts]) or "nothing is known of what would be pushed"
-    return Row(target=consumer.id, about=consumer.about, grade=Grade.UNKNOWN, because=f"cannot tell, because {why}")
 
 
 __all__ = [

@@ -62,7 +62,7 @@ class Diagnosis(Model):
     schema_version: Literal[1] = 1
     tool_version: str = __version__
     lines: int = Field(description="Lines of the log")
-    bytes: int = Field(description="Bytes of the log")
+    bytes: int = Field(description="Bytes of the log that were looked at")
     matches: tuple[Match, ...] = ()
 
     @property
@@ -93,17 +93,28 @@ def diagnose(
 
 
 def _narrow(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Pieces of bounded size; of UTF-16 the half that holds ASCII."""
+    """Pieces of bounded size, without a mark of the encoding; of UTF-16 the half that holds ASCII."""
     wide: bool | None = None
+    begun = b""
     for whole in pieces:
         for start in range(0, len(whole), _MOST):
-            piece = whole[start : start + _MOST] if len(whole) > _MOST else whole
-            if wide is None and piece:
-                wide = piece[:2] in (b"\xff\xfe", b"\xfe\xff")
-                piece = piece[2:] if wide else piece.removeprefix(b"\xef\xbb\xbf")
+            piece = whole[start : start + _MOST]
+            if wide is None:
+                begun += piece
+                if len(begun) < len(_MARK):
+                    continue
+                wide, piece = begun[:2] in _WIDE, _unmarked(begun)
             yield piece.replace(b"\0", b"") if wide else piece
+    if wide is None:
+        yield _unmarked(begun)
 
 
+def _unmarked(begun: bytes) -> bytes:
+    return begun[2:] if begun[:2] in _WIDE else begun.removeprefix(_MARK)
+
+
+_MARK = b"\xef\xbb\xbf"
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _MOST = 1 << 20
 _ESCAPES = re.compile(
     rb"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b\r\n]{0,400}(?:\x07|\x1b\\)|[ -/]{0,4}[0-Z\\^-~])"
@@ -291,10 +302,13 @@ def _excerpt(text: str, signature: Signature) -> str:
     text = text[prefix.end() :] if prefix and prefix.end() < len(text) else text
     if len(text) <= MOST_EVIDENCE:
         return text
-    at = max(0, text.lower().find(signature.key))
-    start = max(0, min(at - MOST_EVIDENCE // 3, len(text) - MOST_EVIDENCE))
-    part = text[start : start + MOST_EVIDENCE]
-    return f"{'…' * (start > 0)}{part}{'…' * (start + MOST_EVIDENCE < len(text))}"
+    first, last = signature.span(text) or (0, 0)
+    half = MOST_EVIDENCE // 2
+    if last - first > MOST_EVIDENCE:  # its beginning and its end
+        return f"{'…' * (first > 0)}{text[first : first + half]} … {text[last - half : last]}{'…' * (last < len(text))}"
+    start = max(0, min(first - (MOST_EVIDENCE - (last - first)) // 3, len(text) - MOST_EVIDENCE))
+    end = start + MOST_EVIDENCE
+    return f"{'…' * (start > 0)}{text[start:end]}{'…' * (end < len(text))}"
 
 
 @cache

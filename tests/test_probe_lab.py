@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -76,7 +77,12 @@ def _nothing_is_left(lab: Lab) -> Iterator[None]:
     """After every test: no image, folder, note or process of ours on any worker that has Docker."""
     yield
     for name in ("amd64", "arm64", "s390x", "ppc64le", "riscv64", "trixie-containerd"):
-        wait_for(f"nothing of ours on {name}", lambda name=name: left_on(lab.workers[name]) == "", 60)
+        wait_for(f"nothing of ours on {name}", partial(clean, lab.workers[name]), 60)
+
+
+def clean(worker: Worker) -> bool:
+    """Whether nothing of ours is on a worker."""
+    return left_on(worker) == ""
 
 
 def left_on(worker: Worker) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from audit import __version__
-from audit.cli import check, compat, diagnose, inventory, probe, rules, whatif
+from audit.cli import check, compat, diagnose, inventory, predict, probe, rules, whatif
 from audit.errors import FleetAuditError
 
 app = typer.Typer(
@@ -29,8 +29,9 @@ app.command("check")(check.check)
 app.command("compat")(compat.compat)
 app.command("diagnose")(diagnose.diagnose)
 app.command("explain")(rules.explain)
-app.command("rules")(rules.rules)
+app.command("predict")(predict.predict)
 app.command("probe")(probe.probe)
+app.command("rules")(rules.rules)
 app.command("whatif")(whatif.whatif)
 app.add_typer(inventory.app, name="inventory")
 

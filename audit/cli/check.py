@@ -96,14 +96,14 @@ def check(
         require_writable(save, "--save")
     style = style_of(settings.color, verbose, settings.fail_on)
     stopped: list[int] = []
-    if from_ is not None:
-        saved = saved_run(from_, hosts or [], settings, explicit=bool(inventory))
-    else:
+    if show_script and from_ is None:
         fleet = flow.fleet_of(hosts or [], inventory_of(settings), limit=settings.limit, local=local)
-        if show_script:
-            write_stdout([flow.script_of(fleet.hosts[0])])
-            return 0
-        saved = ask(fleet, wire_options(settings), quiet=quiet, verbose=verbose, stopped=stopped)
+        write_stdout([flow.script_of(fleet.hosts[0])])
+        return 0
+    saved = gathered(
+        hosts or [], from_, settings, explicit=bool(inventory), local=local, quiet=quiet, verbose=verbose,
+        stopped=stopped,
+    )  # fmt: skip
     if save is not None:
         write_file(save, [saved.model_dump_json(), "\n"])
     run = flow.judged(saved)
@@ -114,6 +114,37 @@ def check(
         return 128 + stopped[0]
     code = run.exit_code(style.fail_on, settings.min_coverage)
     return 0 if exit_zero and code in (1, 3) else code
+
+
+def gathered(
+    hosts: list[str],
+    from_: Path | None,
+    settings: Settings,
+    *,
+    explicit: bool,
+    stopped: list[int],
+    local: bool = False,
+    quiet: bool = False,
+    verbose: int = 0,
+) -> SavedRun:
+    """What the verbs that look at workers begin with: a saved run, or the hosts asked now.
+
+    Args:
+        hosts: names, groups or addresses.
+        from_: the file of a saved run.
+        settings: where the inventory is, and how to connect.
+        explicit: an inventory was named on the command line, and rules over a saved run's own.
+        stopped: takes the number of the signal that ended the asking early.
+        local: this machine, without SSH.
+        quiet: no progress.
+        verbose: more of it.
+    """
+    from audit import flow
+
+    if from_ is not None:
+        return saved_run(from_, hosts, settings, explicit=explicit)
+    fleet = flow.fleet_of(hosts, inventory_of(settings), limit=settings.limit, local=local)
+    return ask(fleet, wire_options(settings), quiet=quiet, verbose=verbose, stopped=stopped)
 
 
 def inventory_of(settings: Settings) -> list[Path]:

@@ -105,10 +105,19 @@ def _from_json(text: str) -> tuple[Builder, ...]:
                 driver=row.text("Driver") or "",
                 selected=row.flag("Current"),
                 error=_error_of(row),
+                default_load=_loads(row),
                 nodes=nodes,
             )
         )
     return tuple(found)
+
+
+def _loads(row: Doc) -> bool:
+    """Its driver-opt default-load, which buildx leaves out of its JSON where nobody has set it."""
+    return any(node.doc("DriverOpts").text("default-load") in _TRUE for node in row.docs("Nodes"))
+
+
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
 
 
 def _node(row: Doc) -> BuilderNode:

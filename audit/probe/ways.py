@@ -60,8 +60,8 @@ def way_of(how: How) -> Way:
         raise UsageError("--how: bake reads its targets from a file; give the `docker buildx build` line instead")
     odd = [name for name in how.flags if name not in CARRIED | DROPPED]
     if odd:
-        flags = ", ".join(f"--{name}" for name in odd)
-        raise UsageError(f"--how: a probe does not run a build with {flags}; leave that out")
+        listed = ", ".join(f"--{name}" for name in odd)
+        raise UsageError(f"--how: a probe does not run a build with {listed}; leave that out")
     for name, _ in how.environment:
         if name in ELSEWHERE:
             raise UsageError(f"--how: {name} leads away from the worker's own engine; leave it out")

@@ -12,6 +12,8 @@ from audit.reports._style import Style
 from audit.reports._text import labelled, painter, wrap
 
 _ORDER = {grade: place for place, grade in enumerate(("FAIL", "BY DIGEST ONLY", "WARN", "CANNOT TELL", "OK"))}
+MOST_FINE = 3
+"""Consumers that take it and have a line each; more stand in one."""
 _COLORS = {Grade.FAIL: "ERROR", Grade.BY_DIGEST: "ERROR", Grade.WARN: "WARN", Grade.UNKNOWN: "??", Grade.OK: "good"}
 
 
@@ -21,7 +23,7 @@ def _answer(found: Compatibility) -> str:
     is_ = "is" if found.of == "image" else "would push"
     counts = {grade: sum(row.grade is grade for row in found.rows) for grade in Grade}
     failing = counts[Grade.FAIL] + counts[Grade.BY_DIGEST]
-    parts = [f"{failing or 'none'} of {len(found.rows)} cannot take the tag"]
+    parts = [f"{failing} of {len(found.rows)} cannot take the tag" if failing else f"no one of {len(found.rows)} fails"]
     if counts[Grade.WARN]:
         parts.append(f"{counts[Grade.WARN]} with a warning")
     if counts[Grade.UNKNOWN]:
@@ -36,8 +38,12 @@ def _sorted(found: Compatibility) -> list[Row]:
 def text(found: Compatibility, style: Style) -> str:
     """For a terminal: the first line is the answer, the fixes stand once each below."""
     paint = painter(style)
-    lines = [*wrap(_inert.terminal(_answer(found)), style.width, "", "  "), ""]
+    lines = wrap(_inert.terminal(_answer(found)), style.width, "", "  ")
+    lines += [*labelled("not known", found.missing, style, indent=2), ""]
     rows = _sorted(found)
+    fine = [row.target for row in rows if row.grade is Grade.OK]
+    if len(fine) > MOST_FINE:
+        rows = [row for row in rows if row.grade is not Grade.OK]
     targets = max((len(row.target) for row in rows), default=0)
     grades = max((len(row.grade) for row in rows), default=0)
     for row in rows:
@@ -45,6 +51,8 @@ def text(found: Compatibility, style: Style) -> str:
         mark = f"{row.symptom} " if row.symptom else ""
         first, *rest = wrap(_inert.terminal(mark + row.because), style.width, head, " " * len(head))
         lines += [first.replace(f"  {row.grade} ", f"  {paint(row.grade, _COLORS[row.grade])} ", 1), *rest]
+    if len(fine) > MOST_FINE:
+        lines += wrap(", ".join(fine), style.width, paint("OK", "good") + ": ", "    ")
     fixes = {row.symptom: row for row in rows if row.symptom}
     if fixes:
         lines += ["", paint("what to do", "bold")]
@@ -62,7 +70,8 @@ def markdown(found: Compatibility, style: Style) -> str:
         for row in _sorted(found)
     ]
     table = tabulate(rows, ["Target", "Verdict", "Symptom", "Why", "Fix"], tablefmt="github", disable_numparse=True)
-    return f"**{plain(_answer(found))}**\n\n{table}\n"
+    unknown = "".join(f"- Not known: {plain(one)}\n" for one in found.missing)
+    return f"**{plain(_answer(found))}**\n\n{unknown}{chr(10) * bool(unknown)}{table}\n"
 
 
 def json(found: Compatibility, style: Style) -> str:

@@ -73,7 +73,7 @@ def markdown(diagnosis: Diagnosis, style: Style) -> str:
             lines += [f"- Follows from it: {plain(_consequences(match))}"]
         lines += [f"- Why: {plain(match.cause)}", *(f"- Fix: {plain(fix)}" for fix in match.fixes)]
         if match.refs:
-            lines += [f"- See: {', '.join(plain(ref) for ref in match.refs)}"]
+            lines += [f"- See: {', '.join(f'`{ref}`' for ref in match.refs)}"]  # a bare one would notify that issue
         lines.append("")
     return "\n".join(lines)
 
@@ -141,9 +141,13 @@ def manual_markdown(table: Mapping[str, Symptom]) -> str:
         if consumers := consumers_of(one.id):
             lines += [f"- Consumers (`compat --target`): {', '.join(consumers)}"]
         if one.refs:
-            lines += [f"- See: {', '.join(plain(ref) for ref in one.refs)}"]
+            lines += [f"- See: {', '.join(_link(ref) for ref in one.refs)}"]
         lines.append("")
     return "\n".join(lines)
+
+
+def _link(ref: str) -> str:
+    return f"[{ref}](https://github.com/{ref.replace('#', '/issues/')})"
 
 
 def _code(part: str) -> str:

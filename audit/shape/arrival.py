@@ -43,7 +43,7 @@ def by_docker_push(
         PushRefused: it ends with an error.
     """
     if world.store() is StoreKind.GRAPHDRIVER:
-        image = Image(oci=False, platforms=image.platforms, fate=image.fate)
+        image = Image(oci=False, platforms=image.platforms, fate=image.fate, loaded=image.loaded)
     stripped = False
     if how.push_platform:
         image, stripped = _one_platform(world, how.push_platform, image, say)
@@ -96,7 +96,8 @@ def _lies(world: World, builder: BuilderKind, image: Image, *, stripped: bool) -
     if stripped:
         return ("RepoDigests, --iidfile and the image's Id: still the index",)
     lies = ["RepoDigests: filled without any push"]
-    if builder == "buildx" and not image.index and not world.can("buildx.image-digest"):
+    fixed = "buildx.image-digest-loaded" if image.loaded else "buildx.image-digest"
+    if builder == "buildx" and not image.index and not world.can(fixed):
         lies.insert(0, "--iidfile: the config's digest, which this engine cannot look up")
     return tuple(lies)
 

@@ -15,6 +15,7 @@ from audit.shape.world import World
 NO_LISTS = "docker exporter does not currently support exporting manifest lists"
 NO_LISTS_TO_FILE = "docker exporter does not support exporting manifest lists, use the oci exporter instead"
 SEVERAL_OUTPUTS = "multiple outputs currently unsupported"
+NO_NODES = "for multi-node builds currently not supported"
 BY_DIGEST = "push-by-digest is currently not implemented for docker driver"
 NO_OCI_TYPES = 'cannot export attestations with "oci-mediatypes=false"'
 
@@ -30,6 +31,7 @@ class Image:
         platforms: of the images in it; one None: the worker's own.
         fate: what became of the attestations.
         artifact: they are kept as OCI artifacts.
+        loaded: another driver's BuildKit built it, and it was loaded.
         pushed: BuildKit has pushed it; else it is in the engine's store.
         stored: it is in the engine's store.
     """
@@ -40,6 +42,7 @@ class Image:
     platforms: tuple[str | None, ...] = (None,)
     fate: Fate = "none"
     artifact: bool = False
+    loaded: bool = False
     pushed: bool = False
     stored: bool = True
 
@@ -84,14 +87,16 @@ def exported(world: World, how: How, instance: Instance, asked: Wanted, say: Say
     if not wanted:
         return None
     pushing = [export for export in wanted if export.push]
-    export = (pushing or wanted)[-1]
-    stored = instance.moby or any(one.type == "docker" for one in wanted)
+    storing = wanted if instance.moby else [export for export in wanted if export.type == "docker"]
+    stored = bool(storing)
+    export = ((how.docker_push and storing) or pushing or wanted)[-1]
     if not pushing and not stored:
         say(export.text, "the result stays in the builder, where `docker push` does not find it")
         return None
     if graph:
         say("image_store", f"{world.store_text()} keeps no attestation: one flat manifest")
-        return Image(oci=False, fate="dropped" if asked else "none")  # the engine pushes it, in types of its own
+        fate: Fate = "dropped" if asked else "none"
+        return Image(oci=False, platforms=how.platforms or (None,), fate=fate)  # the engine pushes, in its own types
     return _image(world, how, instance, asked, export, stored, say)
 
 
@@ -178,14 +183,19 @@ def _image(world: World, how: How, instance: Instance, asked: Wanted, export: _E
     """BuildKit's own decision (buildkit@v0.32.2:exporter/containerimage/writer.go:72-130, export.go:81)."""
     loading = export.type == "docker" and not instance.moby
     if loading and world.store() is StoreKind.GRAPHDRIVER:
+        if _several(how, say):
+            raise Refused("--load", f"loading into {world.store_text()} takes one manifest", NO_LISTS)
         dropped: Fate = "dropped" if asked else "none"
         if asked:
             say("image_store", f"loading into {world.store_text()} drops the default attestation")
-        return Image(oci=False, fate=dropped)
+        return Image(oci=False, platforms=how.platforms or (None,), fate=dropped, loaded=True)
     archive = loading and world.can("buildx.load-knows-store")
+    if loading and instance.shared(how.platforms):
+        why = f"builder {instance.name} shares these platforms among its nodes, and --load takes the work of one"
+        raise Refused("--load", why, NO_NODES)
     inline = export.flag("attestation-inline")
     keeps_all = inline if inline is not None else not loading
-    several = _several(how, instance, say)
+    several = _several(how, say)
     kept = bool(asked) and (keeps_all or asked.lasting or several)
     if asked and not kept:
         why = "loading drops what is inline only" if loading else "attestation-inline=false drops what is inline only"
@@ -194,7 +204,7 @@ def _image(world: World, how: How, instance: Instance, asked: Wanted, export: _E
     artifact = kept and oci and _artifact(world, export, say)
     index = several or kept
     if not loading and instance.moby:
-        say("image_store", f"{world.store_text()} keeps what the build made")
+        say("image_store", f"{world.store_text()} keeps what the build made{world.store_why()}")
     if kept:
         where = "the push is" if not loading or stored else "it is"
         say("known", f"{where} an OCI index: image and attestation manifest")
@@ -209,18 +219,16 @@ def _image(world: World, how: How, instance: Instance, asked: Wanted, export: _E
         platforms=how.platforms or (None,),
         fate=("artifact" if artifact else "kept") if kept else "dropped" if asked else "none",
         artifact=artifact,
+        loaded=loading,
         pushed=export.push,
         stored=stored,
     )
 
 
-def _several(how: How, instance: Instance, say: Say) -> bool:
+def _several(how: How, say: Say) -> bool:
     """Whether the result is an index whatever stands in it."""
     if len(how.platforms) > 1:
         say("--platform", f"--platform {','.join(how.platforms)}: an index of {len(how.platforms)} images")
-        return True
-    if instance.nodes > 1:
-        say("builders", f"builder {instance.name} has {instance.nodes} nodes: an index")
         return True
     if boolean(how.multi_platform):
         say("--build-arg", "BUILDKIT_MULTI_PLATFORM: an index, even of one image")

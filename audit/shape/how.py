@@ -59,6 +59,11 @@ class How(Model):
     docker_push: bool = Field(default=False, description="A `docker push` is written; else it follows where need be")
     push_platform: str | None = Field(default=None, description="--platform of the `docker push` that follows")
 
+    @property
+    def pushes_itself(self) -> bool:
+        """Whether the build command is meant to push, so that no `docker push` follows unless it is written."""
+        return self.push or any(out.type == "image" and boolean(out.get("push")) is True for out in self.outputs)
+
     def variable(self, name: str) -> str | None:
         """A variable that the command line sets; None: it does not."""
         return dict(self.environment).get(name)

@@ -24,17 +24,24 @@ class Instance:
     Attributes:
         driver: ``docker``, or another, which BuildKit of its own serves.
         name: as buildx calls it.
-        nodes: more than one make every result an index.
+        nodes: the platforms that each node builds, in buildx's order; empty: not known.
     """
 
     driver: str
     name: str
-    nodes: int = 1
+    nodes: tuple[tuple[str, ...], ...] = ()
 
     @property
     def moby(self) -> bool:
         """The engine's own BuildKit."""
         return self.driver == "docker"
+
+    def shared(self, platforms: tuple[str, ...]) -> bool:
+        """Whether these platforms are built by several nodes: each by the first that names it, else by the first."""
+        places = {
+            next((place for place, built in enumerate(self.nodes) if platform in built), 0) for platform in platforms
+        }
+        return len(places) > 1
 
 
 def chosen(world: World, how: How, context: str | None, say: Say) -> Instance:
@@ -89,7 +96,7 @@ def _unknown(world: World, name: str, say: Say) -> Instance:
 
 def _of(world: World, builder: Builder, here: str, say: Say) -> Instance:
     say("builders", f"builder {builder.name}: driver {builder.driver}")
-    nodes = max(1, len(builder.nodes))
+    nodes = tuple(node.platforms for node in builder.nodes)
     if builder.driver == "docker":
         if builder.name != here:
             world.elsewhere = True

@@ -52,11 +52,6 @@ _ROWS = (
         until="23.0.5",
     ),
     Known(
-        "client.own-words-for-no-command", "client", "28.0.0",
-        "a missing plugin is an `unknown command`",
-        "cli@v28.5.2:cmd/docker/docker.go:134; before: cli@v26.1.5:cmd/docker/docker.go:76; run",
-    ),
-    Known(
         "client.push-platform", "client", "27.0.0",
         "`docker push` takes --platform",
         "cli@v27.5.1:cli/command/image/push.go:65; run",
@@ -115,6 +110,11 @@ _ROWS = (
         "buildx.direct-push", "buildx", "0.22.0",
         "--push of the docker driver on the containerd store goes once, by BuildKit; before also by the engine",
         "buildx commit 4f7d145c0; buildx@v0.21.3:build/build.go:539-553",
+    ),
+    Known(
+        "buildx.image-digest-loaded", "buildx", "0.24.0",
+        "--iidfile of another driver's --load holds a digest that a containerd store knows",
+        "buildx@v0.24.0:build/opt.go:243 (prefer-image-digest); run with 0.29.1, and 0.13.1 without it",
     ),
     Known(
         "buildx.image-digest", "buildx", "0.36.0",

@@ -132,11 +132,8 @@ class Walk:
         self._step("buildx", f"buildx {self.world.release('buildx')} runs `{self.how.command}`")
 
     def _no_command(self) -> str:
-        return (
-            "unknown command: docker buildx"
-            if self.world.can("client.own-words-for-no-command")
-            else "'buildx' is not a docker command"
-        )
+        """Docker itself reads the line then, and stumbles over its first flag; a build that is pushed has a tag."""
+        return f"unknown flag: --{self.how.flags[0]}" if self.how.flags else "unknown"
 
     def _own_builder(self, on: bool | None) -> BuilderKind:
         """A client of 20.10 or older builds by itself; unless told, as the engine's ping says."""
@@ -169,13 +166,20 @@ class Walk:
                 self._step(output.text, "the build leaves files and no image to push")
                 return self._nothing()
         store, world = self.world.store(), self.world
+        if self.how.pushes_itself and not self.how.docker_push:
+            if builder == "legacy":
+                self._step("--output", "the legacy builder passes over --output: the image is built and not pushed")
+                return self._nothing()
+            if store is StoreKind.GRAPHDRIVER:
+                self._fail("--output", f"BuildKit on {world.store_text()} has no image exporter", NO_EXPORTER)
         self._step("known", "it never asks for attestations: one flat manifest")
         if store is StoreKind.GRAPHDRIVER:
-            return self._pushed(Image(oci=False))
+            return self._pushed(Image(oci=False, platforms=self.how.platforms or (None,)))
         if builder == "legacy":
             self._step("image_store", f"{world.store_text()}: an OCI manifest round layers of Docker's own type")
-            return self._pushed(Image(oci=True, layers=DOCKER_LAYER))
-        return self._pushed(Image(oci=world.can("buildkit.oci")))
+            return self._pushed(Image(oci=True, layers=DOCKER_LAYER, platforms=self.how.platforms or (None,)))
+        oci, forced = world.can("buildkit.oci"), boolean(self.how.multi_platform) is True
+        return self._pushed(Image(oci=oci, index=forced, platforms=self.how.platforms or (None,)))
 
     # -- with buildx
 
@@ -225,5 +229,6 @@ class Walk:
         return Shape.model_construct(**{**shape.__dict__, "steps": tuple(self.steps)})
 
 
-SEVERAL = "multiple platforms"
+SEVERAL = "is an invalid component of"
+NO_EXPORTER = 'exporter "image" could not be found'
 _NAMES = {"legacy": "legacy builder", "buildkit": "client's own BuildKit", "buildx": "buildx"}

@@ -231,6 +231,14 @@ class World:
         kind = self.store()
         return f"{store.driver} ({kind} store)" if store else f"a {kind} store"
 
+    def store_why(self) -> str:
+        """Why it is that store, in brackets; empty where it is not known."""
+        store = None if self.elsewhere else self.fact(ImageStore)
+        if store is None or store.why == "unknown":
+            return ""
+        fresh = "; no old graphdriver data" if store.prior_drivers == () and store.why == "default" else ""
+        return f" ({store.why_text}{fresh})"
+
     def has_buildx(self) -> str:
         """``present``, ``missing`` or ``broken``."""
         buildx = self.fact(Buildx)

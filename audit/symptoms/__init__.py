@@ -55,21 +55,30 @@ class Signature:
 
     def find(self, line: str) -> dict[str, str] | None:
         """What the named groups caught, or None where the line does not match."""
-        at = 0
-        caught: dict[str, str] = {}
+        found = self._find(line)
+        if found is None:
+            return None
+        return {name: text for one in found for name, text in one.groupdict().items() if text is not None}
+
+    def span(self, line: str) -> tuple[int, int] | None:
+        """Where in the line it stands, from the start of the first part to the end of the last."""
+        found = self._find(line)
+        return (found[0].start(), found[-1].end()) if found else None
+
+    def _find(self, line: str) -> list[re.Match[str]] | None:
+        found: list[re.Match[str]] = []
         for pattern in self.patterns:
-            found = pattern.search(line, at)
-            if found is None:
+            one = pattern.search(line, found[-1].end() if found else 0)
+            if one is None:
                 return None
-            caught |= {name: text for name, text in found.groupdict().items() if text is not None}
-            at = found.end()
-        return caught
+            found.append(one)
+        return found
 
     @cached_property
     def regex(self) -> str:
         """One pattern for OCaml's Re: groups by number, and no bounds, since it matches without backtracking."""
         text = ".*".join(_GROUP.sub("(", part).replace('\\"', '"') for part in self.parts)
-        return re.sub(r"\{1,\d+\}", "+", re.sub(r"\{0,\d+\}", "*", text))
+        return re.sub(r"\{[1-9]\d*,\d+\}", "+", re.sub(r"\{0,\d+\}", "*", text))
 
     def report(self, title: str) -> str:
         """What OCurrent reports: groups as ``\\1``."""

@@ -63,8 +63,8 @@ SYMPTOMS = (
             "Ask by HEAD, and fetch a manifest by digest only once.",
         ),
         signatures=(
-            seen("you have reached your pull rate limit", score=88),
-            seen("toomanyrequests", "increase-rate-limit", score=82),
+            seen("You have reached your pull rate limit", score=88),
+            seen("increase-rate-limit", score=82),
         ),
         refs=("docker/hub-feedback#2464",),
         leads_to=("R-abuse", "R-source"),
@@ -118,7 +118,7 @@ SYMPTOMS = (
         "not a number of seconds.",
         do="wait until the moment in X-RateLimit-Reset",
         fixes=("Wait until X-RateLimit-Reset; read Retry-After there as a UNIX time.", "Ask the registry instead."),
-        signatures=(seen("docker hub api rate limit exceeded", score=90),),
+        signatures=(seen("Docker Hub API rate limit exceeded", score=90),),
         refs=("docker/hub-feedback#2459",),
     ),
     Symptom(

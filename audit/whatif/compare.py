@@ -205,7 +205,7 @@ def _untold(then: Side, links: Sequence[LinkChown], how: How) -> tuple[str, ...]
     store = then.facts[ImageStore]
     if isinstance(store, Unknown):
         found.append(f"the image store: {store.detail or store.reason}")
-    if then.prediction.kind == "unknown":
+    if len({shape.text for shape in then.prediction.shapes}) != 1:
         found.append(f"what it pushes: {'; '.join(then.prediction.missing) or shape_text(then.prediction)}")
     found += [
         f"{one.file}:{one.line}: {one.instruction}: {one.why if not one.sure else 'the store or builder is not known'}"

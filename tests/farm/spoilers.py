@@ -39,12 +39,12 @@ def raw(data: bytes, *, pause: float = 0.0) -> Spoiler:
 
 
 def drips(head: bytes, drop: bytes = b"x", *, pause: float = 0.05) -> Spoiler:
-    """A beginning, and then a drop now and then, for ever."""
+    """A beginning, and then a drop (or nothing) now and then, far longer than anybody should wait."""
 
     def spoil(handler: Handler) -> None:
         handler.close_connection = True
         handler.wfile.write(head)
-        while True:
+        for _ in range(200):
             handler.wfile.write(drop)
             time.sleep(pause)
 

@@ -1,7 +1,8 @@
 """What the predictor says, proved on the lab's real engines: build, push, read the registry, compare.
 
     python -m tests.lab.matrix              every cell; prints what disagrees, writes .bench/matrix.json
-    python -m tests.lab.matrix record       the same, and writes tests/shapes/cells/*.json for those without a lab
+    python -m tests.lab.matrix compare      the cells of the last run, compared again
+    python -m tests.lab.matrix record       the same, written to tests/shapes/cells/ for those without a lab
 
 A `Station` is one worker in one state: which client, which buildx, which builders. A cell is one command line there.
 Nothing of a state is seen by anybody else on the worker: a session has a mount namespace and a /root of its own.
@@ -10,5 +11,5 @@ Nothing of a state is seen by anybody else on the worker: a session has a mount 
     session.py      enters a worker as a station   inside.py   what runs there
     bridge.py       BuildKit of an engine as a remote builder's endpoint
     observe.py      what the registry serves of each cell, and the facts, by the project's own readers
-    compare.py      predicted against observed     record.py   the case files
+    case.py         an observation as a case       compare.py  predicted against observed     record.py  the case files
 """

@@ -1,4 +1,4 @@
-"""The command: `python -m tests.lab.matrix [run | record | compare] [--station NAME ...]`."""
+"""The command: `python -m tests.lab.matrix [run | compare | record] [--station NAME ...]`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from audit.shape import parse_how, predict
 from tests.bench.measure import FIGURES, publish
 from tests.lab import Lab
 from tests.lab.matrix import observe, record
-from tests.lab.matrix.case import case_of, facts_of
+from tests.lab.matrix.case import cases_of, facts_of
 from tests.lab.matrix.compare import disagreements, seen, told
-from tests.lab.matrix.stations import NOT_REACHABLE
+from tests.lab.matrix.stations import NOT_REACHABLE, STATIONS
 from tests.lab.shell import LabError
 from tests.rules import test_cases
 
@@ -27,36 +27,53 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.matrix", description="The predictor, proved in the lab.")
     what = {
         "run": "build and push every cell, and compare",
-        "record": "the same, and write tests/shapes/cells/",
         "compare": "compare the cells of the last run again",
+        "record": "the same, and write them to tests/shapes/cells/",
     }
     parser.add_argument("verb", nargs="?", choices=what, default="run", help="; ".join(map(": ".join, what.items())))
-    parser.add_argument("--station", action="append", default=[], help="only this one; may be given again")
+    parser.add_argument("--station", action="append", default=[], help="run only this one, and keep the others' cells")
     options = parser.parse_args()
-    if options.verb == "record" and options.station:
-        parser.error("record is of all stations: it removes the files of those that are gone")
-    if options.verb == "compare":
-        rows = json.loads(CELLS.read_text(encoding="utf-8"))
-    else:
-        lab = Lab.current()
-        if lab is None:
-            print("matrix: the lab is not up; start it with `make lab-up`", file=sys.stderr)
-            return 2
-        try:
-            rows = observe.observed(lab, observe.stations_of(options.station), _keep)
-        except LabError as error:
-            print(f"matrix: {error}", file=sys.stderr)
-            return 2
+    try:
+        rows = _run(options.station) if options.verb == "run" else _last()
+    except LabError as error:
+        print(f"matrix: {error}", file=sys.stderr)
+        return 2
     if options.verb == "record":
+        missing = {one.name for one in STATIONS} - {row["station"] for row in rows}
+        if missing:
+            print(f"matrix: the last run lacks {', '.join(sorted(missing))}; run `make matrix` first", file=sys.stderr)
+            return 2
         print(f"recorded {len(record.write(rows))} stations in {record.FOLDER}", file=sys.stderr)
     return _tell(rows)
 
 
-def _keep(rows: Sequence[observe.Row]) -> None:
-    """What there is so far, in full."""
-    FIGURES.mkdir(exist_ok=True)
-    CELLS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    print(f"{sum(len(row['cells']) for row in rows)} cells so far", file=sys.stderr)
+def _run(names: Sequence[str]) -> list[observe.Row]:
+    lab = Lab.current()
+    if lab is None:
+        raise LabError("the lab is not up; start it with `make lab-up`")
+    others = [] if not names else [row for row in _last() if row["station"] not in names]
+
+    def keep(rows: Sequence[observe.Row]) -> None:
+        """What there is so far, in full."""
+        FIGURES.mkdir(exist_ok=True)
+        CELLS.write_text(json.dumps(_ordered([*others, *rows]), indent=1) + "\n", encoding="utf-8")
+        print(f"{sum(len(row['cells']) for row in rows)} cells so far", file=sys.stderr)
+
+    return _ordered([*others, *observe.observed(lab, observe.stations_of(names), keep)])
+
+
+def _last() -> list[observe.Row]:
+    try:
+        rows: list[observe.Row] = json.loads(CELLS.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise LabError(f"there is no whole {CELLS.name} of a last run; run `make matrix` first") from None
+    return rows
+
+
+def _ordered(rows: Sequence[observe.Row]) -> list[observe.Row]:
+    """In the order of the stations; those of stations that are gone are left out."""
+    found = {row["station"]: row for row in rows}
+    return [found[one.name] for one in STATIONS if one.name in found]
 
 
 def _tell(rows: Sequence[observe.Row]) -> int:
@@ -64,7 +81,7 @@ def _tell(rows: Sequence[observe.Row]) -> int:
     found: list[dict[str, Any]] = []
     for row in rows:
         facts = test_cases.facts_of(facts_of(row["facts"]))
-        cases = [case_of(cell) for cell in row["cells"]]
+        cases = cases_of(row)
         parted = [(case, why) for case in cases if (why := disagreements(facts, case))]
         table.append((row["station"], row["driver"], len(cases) - len(parted), len(cases)))
         found += [

@@ -197,7 +197,6 @@ OTHER = (
 )
 OTHER_MORE = (
     f"{_O} --output type=image,push=true,attestation-inline=false --provenance=true",
-    f"{_O} --output type=image && docker push",
     f"{_O} --output type=docker && docker push",
     f"{_O} --output type=oci,dest=image.tar && docker push",
     f"{_O} --platform linux/riscv64 --push",
@@ -207,6 +206,8 @@ OTHER_MORE = (
     f"{_O} --push --sbom=generator=@SCANNER@",
     f"{_O} --load && docker push --platform linux/amd64",
 )
+ELSEWHERE = (f"{_O} --output type=image && docker push",)
+"""Where the builder's engine is not the worker's own: behind a bridge to its own, the image would be in its store."""
 SELECTED = (
     "docker build && docker push",
     "docker build --push",

@@ -7,18 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.lab.matrix.case import Case, case_of, facts_of
+from tests.lab.matrix.case import Case, cases_of, facts_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "shapes" / "cells"
 
 
 def file_of(row: Mapping[str, Any]) -> Case:
     """One station: what proved it, its facts once, and its cells in the order of its lines."""
-    cells = [case_of(cell) for cell in row["cells"]]
     found: Case = {"about": about(row), "proved": proved(row)}
     if row["adjusted"]:
         found["adjusted"] = row["adjusted"]
-    return found | {"facts": facts_of(row["facts"]), "cells": cells}
+    return found | {"facts": facts_of(row["facts"]), "cells": cases_of(row)}
 
 
 def about(row: Mapping[str, Any]) -> str:

@@ -69,6 +69,7 @@ _FEW = (
 _NONE = (*_BASE, *L.UNKNOWN_FLAGS)
 _OLD = (*_BASE, *L.UNKNOWN_FLAGS, *L.OLD)
 _DRIVER = (*L.PLAIN, *L.OTHER, *L.OTHER_MORE)
+_APART = (*_DRIVER, *L.ELSEWHERE)
 
 STATIONS = (
     Station("engine28-containerd", "riscv64", _CONTAINERD),
@@ -100,14 +101,14 @@ STATIONS = (
     Station("client26-engine28-containerd", "riscv64", (*_BASE, *L.CHOSEN, *L.BUILDX[:2]), client="26.1"),
     # Other drivers: BuildKit of an engine on the containerd store, reached through the bridge.
     Station("remote-engine28-containerd", "riscv64", _DRIVER, other=Other("remote", "riscv64")),
-    Station("remote-engine28-overlay2", "amd64", _DRIVER, other=Other("remote", "riscv64")),
+    Station("remote-engine28-overlay2", "amd64", _APART, other=Other("remote", "riscv64")),
     Station("remote-engine26-containerd", "trixie-containerd", _DRIVER, other=Other("remote", "trixie-containerd")),
-    Station("remote-engine26-overlay2", "s390x", _DRIVER, other=Other("remote", "trixie-containerd")),
+    Station("remote-engine26-overlay2", "s390x", _APART, other=Other("remote", "trixie-containerd")),
     Station(
         "remote-old-buildkit", "amd64", (*L.OTHER[:8], *L.OTHER[14:17]), other=Other("remote", "trixie-containerd")
     ),
     Station("container-engine28-containerd", "riscv64", _DRIVER, other=Other("docker-container", "riscv64")),
-    Station("container-engine28-overlay2", "amd64", _DRIVER, other=Other("docker-container", "riscv64")),
+    Station("container-engine28-overlay2", "amd64", _APART, other=Other("docker-container", "riscv64")),
     Station(
         "container-engine26-containerd", "trixie-containerd", L.OTHER,
         other=Other("docker-container", "trixie-containerd"),

@@ -1,0 +1,1 @@
+"""Logs that are known, and hostile ones."""
