@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Literal
 
 from pydantic import Field
@@ -18,6 +17,7 @@ from pydantic import Field
 from audit import __version__
 from audit.model import Model
 from audit.symptoms import Nature, Signature, Symptom, all_symptoms, filled
+from audit.symptoms._sieve import sieve
 
 REACH = 4096
 """Bytes of a line that are looked at on either side of a place that may say something."""
@@ -126,7 +126,6 @@ _PREFIX = re.compile(
     r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d[:\d.,]{0,20}(?:Z|[+-]\d\d:?\d\d)? {1,3})?"
     r"(?:#\d{1,5} (?:\d{1,6}\.\d{1,4} )?)?(?:ERROR: )?"
 )
-_RARITY = {letter: place for place, letter in enumerate("qzjxkvbwygpfmuhdclrnosait e")}
 
 
 @dataclass
@@ -154,7 +153,7 @@ class _Reading:
                 key=lambda test: -test[0].score,
             )
         )
-        self._sieve = _sieve(tuple(sorted({signature.key for signature, _ in self._tests})))
+        self._sieve = sieve(tuple(sorted({signature.key for signature, _ in self._tests})))
         self._rest = b""
         self._lines = 0
         self._bytes = 0
@@ -309,40 +308,3 @@ def _excerpt(text: str, signature: Signature) -> str:
     start = max(0, min(first - (MOST_EVIDENCE - (last - first)) // 3, len(text) - MOST_EVIDENCE))
     end = start + MOST_EVIDENCE
     return f"{'…' * (start > 0)}{text[start:end]}{'…' * (end < len(text))}"
-
-
-@cache
-def _sieve(keys: tuple[str, ...]) -> Callable[[bytes, int], int | None]:
-    """A search for the first place, from one on, where any of the keys stands (or nearly: a part that tells it).
-
-    Of each key the search takes what follows its rarest letters, so that it seldom has to look twice.
-    """
-    needles = {_needle(key).encode() for key in keys}
-    shortest = [one for one in needles if not any(one != other and other in one for other in needles)]
-    by_first: dict[bytes, list[bytes]] = {}
-    for needle in sorted(shortest):
-        by_first.setdefault(needle[:1], []).append(needle[1:])
-    branches = [
-        re.escape(first) + b"(?:" + b"|".join(re.escape(rest) for rest in rests) + b")"
-        for first, rests in by_first.items()
-    ]
-    pattern = re.compile(b"|".join(branches) or b"(?!)")
-
-    def search(data: bytes, at: int) -> int | None:
-        found = pattern.search(data, at)
-        return found.start() if found else None
-
-    return search
-
-
-_SHORTEST_NEEDLE = 5
-_COMMON = len(_RARITY)
-
-
-def _needle(key: str) -> str:
-    """What follows the key's rarest pair of letters; digits and punctuation are common in logs."""
-
-    def rarity(place: int) -> float:
-        return _RARITY.get(key[place], _COMMON) + _RARITY.get(key[place + 1 : place + 2], _COMMON) / 2
-
-    return key[min(range(max(1, len(key) - _SHORTEST_NEEDLE + 1)), key=rarity) :]

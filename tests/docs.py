@@ -1,7 +1,8 @@
 """What is generated, and whether it is up to date: `python -m tests.docs --write | --check`.
 
 - docs/rules.md: the rules' manual pages.
-- docs/schema/*.json: JSON Schemas of the documents that `check` writes.
+- docs/symptoms.md: what `diagnose` and `compat` know.
+- docs/schema/*.json: JSON Schemas of the documents that the verbs write.
 - README.md: each fenced block under a line ``<!-- output: ARGUMENTS -->`` is what `fleet-audit ARGUMENTS` prints.
 """
 
@@ -16,8 +17,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from audit.cli.app import run
+from audit.reports import _compat as compat_report
+from audit.reports import _diagnosis as diagnosis_report
 from audit.reports import json as json_report
 from audit.run import SavedRun
+from audit.symptoms import all_symptoms
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- output: (?P<arguments>[^\n]+) -->\n```text\n)(?P<text>.*?)(```\n)", re.DOTALL)
@@ -41,6 +45,9 @@ def pages() -> dict[Path, str]:
     saved = json.dumps(SavedRun.model_json_schema(), indent=2, sort_keys=True) + "\n"
     return {
         ROOT / "docs" / "rules.md": output_of("rules --format markdown"),
+        ROOT / "docs" / "symptoms.md": diagnosis_report.manual_markdown(all_symptoms()),
+        ROOT / "docs" / "schema" / "compat.schema.json": compat_report.schema_text(),
+        ROOT / "docs" / "schema" / "diagnosis.schema.json": diagnosis_report.schema_text(),
         ROOT / "docs" / "schema" / "run.schema.json": json_report.schema_text(),
         ROOT / "docs" / "schema" / "saved.schema.json": saved,
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),

@@ -86,7 +86,10 @@ def compat(
 
         if how is not None:
             raise UsageError(f"--how says how a host builds, and {subject} is an image: leave it out")
-        reference = Reference.parse(subject)
+        try:
+            reference = Reference.parse(subject)
+        except UsageError as error:
+            raise error if image else UsageError(f"{error}; for a host that no inventory knows give --host") from None
         try:
             arrived = arrived_of(reference, _options(reference, settings, plain_http=plain_http))
         except IncompleteError as error:

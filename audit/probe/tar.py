@@ -60,13 +60,15 @@ def image_context(nonce: str, label: str) -> bytes:
 
 def link_context(nonce: str, label: str) -> bytes:
     """An image that copies with --link and a user's name; its base has that user and its group."""
+    folder = f"fleet-audit-{nonce}"
     lines = (
         "FROM scratch AS base",
         f"LABEL {label}={nonce}",
-        "COPY passwd group /etc/",
+        f"COPY {folder} /etc/",
         "FROM base",
-        f"COPY --link --chown=probe passwd /fleet-audit-{nonce}-3",
+        f"COPY --link --chown=probe {folder}/passwd /{folder}-3",
     )
     text = "\n".join((*lines, "")).encode()
     passwd = b"root:x:0:0:root:/:/\nprobe:x:1000:1000:" + nonce.encode() + b":/:/\n"
-    return archive({dockerfile_name(nonce): text, "passwd": passwd, "group": b"root:x:0:\nprobe:x:1000:\n"})
+    group = b"root:x:0:\nprobe:x:1000:\n"
+    return archive({dockerfile_name(nonce): text, f"{folder}/passwd": passwd, f"{folder}/group": group})

@@ -15,8 +15,8 @@ _LOOKS = (
     (re.compile(r"(?<=://)[^/\s@]{1,500}@"), f"{MASK}@"),
     (
         re.compile(
-            r"(?i)([\w.-]{0,40}(?:token|password|passwd|secret|signature|credential|x-amz-\w{1,20}|\bsig|\bauth)"
-            r"[\w-]{0,40}[\"']?\s{0,3}[=:]\s{0,3}[\"']?)[^\s\"'&,;]{3,}"
+            r"(?i)([\w.-]{0,40}(?:token|password|passwd|secret|signature|credential|x-amz-\w{1,20}|\bsig)"
+            r"[\w-]{0,40}[\"']?\s{0,3}[=:]\s{0,3}[\"']?)(?!(?:bearer|basic)\b)[^\s\"'&,;]{3,}"
         ),
         rf"\1{MASK}",
     ),

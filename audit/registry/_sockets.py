@@ -22,6 +22,13 @@ class _Limits(threading.local):
 
     until: float = float("inf")
     idle: float = 30.0
+    answer: http.client.HTTPResponse | None = None
+
+    def drop(self) -> None:
+        """Close the answer that this thread got last: urllib3 forgets one whose headers it cannot use."""
+        if self.answer is not None:
+            self.answer.close()
+            self.answer = None
 
     @contextlib.contextmanager
     def of(self, until: float, idle: float) -> Iterator[None]:
@@ -66,6 +73,7 @@ class _Answer(http.client.HTTPResponse):
         super().__init__(sock, *args, **more)
         raw = self.fp.detach()
         self.fp = io.BufferedReader(_Clocked(raw, sock))
+        limits.answer = self
 
 
 class _Http(urllib3.connection.HTTPConnection):

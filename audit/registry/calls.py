@@ -142,6 +142,7 @@ class Calls:
                 fresh = self._again(ask, answer, credentials, sent, alone=alone) if answer.status == 401 else None
                 if fresh is None:
                     break
+                answer.beginning()  # read to its end, so that the connection can be used again
                 answer.close()
                 sent = fresh
                 answer = self._send(ask, sent)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 _LONGEST = 16 * 1024
 _NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}"
-_SCHEME = re.compile(rf"[\s,]*({_NAME}(?=\s|$)|(?:basic|bearer|negotiate)(?=,))", re.I)
-_PARAMETER = re.compile(rf"[\s,]*({_NAME})[ \t]{{0,8}}=[ \t]{{0,8}}")
+_SCHEME = re.compile(rf"({_NAME}(?=\s|$)|(?:basic|bearer|negotiate)(?=,))", re.I)
+_BETWEEN = re.compile(r"[\s,]*")
+_PARAMETER = re.compile(rf"({_NAME})[ \t]{{0,8}}=[ \t]{{0,8}}")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|$)', re.S)
 _BARE = re.compile(r"[^\s,\"]*")
 
@@ -37,7 +38,9 @@ def challenges(header: str | None) -> tuple[Challenge, ...]:
     found: list[tuple[str, dict[str, str]]] = []
     at = 0
     while at < len(text):
-        if match := _PARAMETER.match(text, at):
+        if (between := _BETWEEN.match(text, at)) and between.end() > at:
+            at = between.end()
+        elif match := _PARAMETER.match(text, at):
             value, at = _value(text, match.end())
             if found:
                 # The first one counts: a second `realm` is somebody's addition.

@@ -52,11 +52,7 @@ _MAP: dict[type[BaseException], _Made] = {
     http.client.HTTPException: (Garbled, "the answer's head cannot be read", "check what answers there"),
     urllib3.exceptions.LocationValueError: (Garbled, "an address in the answer cannot be read", ""),
     urllib3.exceptions.DecodeError: (Garbled, "the answer cannot be unpacked", ""),
-    urllib3.exceptions.InvalidHeader: (
-        Garbled,
-        "the answer's headers contradict each other",
-        "check what answers there",
-    ),
+    urllib3.exceptions.InvalidHeader: (Garbled, "the answer's headers contradict each other", ""),
     urllib3.exceptions.ProtocolError: (Unreachable, "the connection broke off", _AGAIN),
     urllib3.exceptions.PoolError: (Unreachable, "the connection could not be used", _AGAIN),
     urllib3.exceptions.HTTPError: (Unreachable, "the connection failed", _AGAIN),
@@ -67,8 +63,10 @@ _MAP: dict[type[BaseException], _Made] = {
 }
 """Looked up by the class, then by its bases; a wrapper's cause goes before it where that is more exact."""
 
-_VAGUE = (ValueError, KeyError, AttributeError, OSError, http.client.HTTPException, urllib3.exceptions.HTTPError,
-          urllib3.exceptions.ProtocolError, urllib3.exceptions.NewConnectionError, TimeoutError)  # fmt: skip
+_VAGUE = (
+    ValueError, KeyError, AttributeError, OSError, TimeoutError,
+    urllib3.exceptions.HTTPError, urllib3.exceptions.ProtocolError, urllib3.exceptions.NewConnectionError,
+)  # fmt: skip
 """These say more by what was raised because of them."""
 
 _TLS: tuple[tuple[tuple[str, ...], str, str], ...] = (

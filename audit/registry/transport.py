@@ -244,7 +244,10 @@ class Transport:
                 timeout=urllib3.Timeout(connect=self._options.connect, read=self._options.idle),
             )
         except FOREIGN as error:
+            limits.drop()
             raise from_foreign(error, request.call) from None
+        finally:
+            limits.answer = None
         if self._seen:
             self._seen(request, response.status, {name.lower(): value for name, value in response.headers.items()})
         return response

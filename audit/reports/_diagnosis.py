@@ -15,6 +15,7 @@ from audit.reports._text import labelled, painter, wrap
 from audit.symptoms import Symptom
 
 NOTHING = "nothing that we know stands in this log"
+NO_FAILURE = "no failure that we know stands in this log: if something failed, its cause could not be told"
 _COLORS = {"transient": "WARN", "permanent": "ERROR", "configuration": "ERROR", "harmless": "dim"}
 
 
@@ -22,17 +23,19 @@ def text(diagnosis: Diagnosis, style: Style) -> str:
     """For a terminal: the first line is the answer."""
     paint = painter(style)
     lines: list[str] = []
-    if not diagnosis.failures:
+    if not diagnosis.matches:
         size = f"{_count(diagnosis.lines, 'line')}, {_count(diagnosis.bytes, 'byte')}"
         lines += wrap(f"{NOTHING} ({size}): the cause could not be told", style.width, "", "  ")
     for place, match in enumerate(diagnosis.matches):
-        if match.nature == "harmless" and (place == 0 or diagnosis.matches[place - 1].nature != "harmless"):
+        if place and match.nature == "harmless" and diagnosis.matches[place - 1].nature != "harmless":
             lines += ["", paint("what stands there too, and is harmless:", "dim")]
         elif place == 1:
             lines += ["", paint("also in this log:", "dim")]
         head = wrap(_inert.terminal(f"{match.says} ({match.nature}): {match.do}"), style.width, f"{match.id} ", "  ")
         head[0] = paint(match.id, _COLORS[match.nature]) + head[0].removeprefix(match.id)
         lines += [*head, *_details(match, style, whole=place == 0 or style.verbosity > 0)]
+    if diagnosis.matches and not diagnosis.failures:
+        lines += ["", NO_FAILURE]
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +68,8 @@ def markdown(diagnosis: Diagnosis, style: Style) -> str:
     plain = _inert.markdown
     lines: list[str] = []
     if not diagnosis.failures:
-        lines += [f"**{NOTHING}** ({_count(diagnosis.lines, 'line')}): the cause could not be told.", ""]
+        known = f"**{NO_FAILURE}**." if diagnosis.matches else f"**{NOTHING}**: the cause could not be told."
+        lines += [f"{known} ({_count(diagnosis.lines, 'line')})", ""]
     for match in diagnosis.matches:
         lines += [f"**{match.id}** {plain(match.says)} ({match.nature}): {plain(match.do)}", ""]
         lines += [f"- Line {match.line:,}: {plain(match.evidence)}" + f" ({match.count:,} times)" * (match.count > 1)]

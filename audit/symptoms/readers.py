@@ -112,7 +112,7 @@ SYMPTOMS = (
     Symptom(
         id="S15",
         title="Watchtower asks for a kind of manifest that is not there",
-        nature="harmless",
+        nature="configuration",
         where="Watchtower of 2023 and its forks",
         cause="Its HEAD request lists no OCI index, so that the registry answers 404; it falls back to a whole pull.",
         do="update Watchtower",

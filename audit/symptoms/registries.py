@@ -15,7 +15,7 @@ SYMPTOMS = (
         nature="harmless",
         where="Google Container Registry's listing",
         cause="An index stands there as one tagged and two untagged entries: the image and its attestation.",
-        do="nothing is lost; leave the untagged entries where they are",
+        do="leave the untagged entries where they are: nothing is lost",
         fixes=("Move to Artifact Registry, which shows an index as one.", _FLAT),
         signatures=(
             seen(r"gcr\.io/[^\s\"']{1,200}", r"\b0 (?:bytes|B)\b", score=14),
@@ -77,7 +77,7 @@ SYMPTOMS = (
         nature="harmless",
         where="listings of GHCR, Gitea and other registries, `imagetools inspect`",
         cause="An attestation stands in the index as an entry of its own, with the platform unknown/unknown.",
-        do="nothing: it is only how it looks",
+        do="leave it: it is only how it looks",
         fixes=("Leave it, or leave entries marked vnd.docker.reference.type out of the listing.", _FLAT),
         signatures=(seen("unknown/unknown", score=5),),
         refs=("go-gitea/gitea#24973", "docker/build-push-action#820", "docker/build-push-action#900"),

@@ -94,7 +94,7 @@ class ChannelPipe:
             try:
                 channel = self._transport.open_session(timeout=5)
             except paramiko.ChannelException:
-                self._channel.close()
+                self.abort()
                 return
             except FOREIGN:
                 return

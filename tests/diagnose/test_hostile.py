@@ -54,7 +54,7 @@ def test_one_line_of_fifty_megabytes() -> None:
 
     def pieces() -> Iterator[bytes]:
         for place in range(50):
-            yield b"x" * MIB
+            yield LINE[:-1] * (MIB // len(LINE))
             if place == 25:
                 yield b" docker.io/team/app:1 is a manifest list "
 

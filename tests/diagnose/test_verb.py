@@ -46,6 +46,14 @@ def test_the_first_line_is_the_answer(capsys: pytest.CaptureFixture[str]) -> Non
     assert any(line.startswith("  fix: ") for line in lines)
 
 
+def test_what_is_harmless_is_no_failure_and_no_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named first, and that no failure is known is said beside it; exit 3, since the failure was not told."""
+    assert run(["diagnose", str(CASES / "s09_unknown_platform.log")]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("S9 the platform unknown/unknown is an attestation (harmless): leave it")
+    assert lines[-1].startswith("no failure that we know stands in this log")
+
+
 def test_standard_input_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """`-` takes what is no UTF-8, and a log in which nothing is known is exit 3."""
 
