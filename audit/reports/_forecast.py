@@ -104,7 +104,7 @@ def _closing(found: Forecast, style: Style) -> Iterator[str]:
     for rows in _alike(found.indexes):
         verb = "pushes" if len(rows) == 1 else "push"
         yield from wrap(f'{_names(rows)} {verb} an index: `docker manifest create` will say "{REFUSAL}"', style.width)
-        yield from labelled("why", _decisive(rows[0]), style)
+        yield from labelled("why", rows[0].prediction.decisive, style)
         yield from labelled("fix", rows[0].remedies, style)
     for rows in _alike(found.failing):
         shape = rows[0].prediction.shapes[0]
@@ -123,14 +123,6 @@ def _closing(found: Forecast, style: Style) -> Iterator[str]:
     for rows in _alike(found.unknown):
         yield from wrap(f"{_names(rows)}: cannot be told", style.width)
         yield from labelled("why", rows[0].prediction.missing[:3], style)
-
-
-def _decisive(row: Row) -> tuple[str, ...]:
-    """Why an index: the store and who decided on it, then what asked for the attestation."""
-    shape = row.prediction.shapes[0]
-    wanted = ("image_store", "build_env", "BUILDX_NO_DEFAULT_ATTESTATIONS", "--platform", "builders")
-    steps = [step for step in shape.steps if step.on in wanted or step.on.startswith("--")]
-    return tuple(step.text for step in steps) or tuple(step.text for step in shape.steps[-1:])
 
 
 def _alike(rows: Iterable[Row]) -> list[list[Row]]:

@@ -94,6 +94,17 @@ class Shape(Model):
         return "nothing to push" if self.kind == "none" else f"the {self.stage or 'build'} fails"
 
 
+_DECISIVE = (
+    "DOCKER_BUILDKIT",
+    "BUILDX_NO_DEFAULT_ATTESTATIONS",
+    "BUILDX_NO_DEFAULT_LOAD",
+    "BUILDX_NO_DEFAULT_OCI_ARTIFACT",
+    "build_env",
+    "builders",
+    "image_store",
+)
+
+
 class Prediction(Model):
     """Every shape that the facts leave possible: one where all that decides is known.
 
@@ -112,6 +123,14 @@ class Prediction(Model):
     def possible(self) -> tuple[str, ...]:
         """The possible shapes in a few words each, every wording once."""
         return tuple(dict.fromkeys(shape.text for shape in self.shapes))
+
+    @property
+    def decisive(self) -> tuple[str, ...]:
+        """Of the sure shape's steps those that an operator could change, as text; else the shared reasons."""
+        if self.shape is None:
+            return self.reasons
+        steps = [step.text for step in self.shape.steps if step.on in _DECISIVE or step.on.startswith("--")]
+        return tuple(steps) or tuple(step.text for step in self.shape.steps[-1:])
 
     @property
     def shape(self) -> Shape | None:

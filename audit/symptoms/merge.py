@@ -82,6 +82,7 @@ SYMPTOMS = (
             seen(
                 "references multiple platform specific manifests, but not all of them are available locally", score=91
             ),
+            seen("multiple matching manifests found but no specific platform requested", score=88),
             seen("does not provide any platform", score=70),
             seen(rf"content digest {_DIGEST}: not found", score=52),
         ),

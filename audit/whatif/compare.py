@@ -59,7 +59,7 @@ class Comparison(Model):
     images_then: str | None = None
     shape_now: str = ""
     shape_then: str = ""
-    reasons: tuple[str, ...] = Field(default=(), description="Of the shape then")
+    reasons: tuple[str, ...] = Field(default=(), description="What decides the shape then")
     verdicts: tuple[VerdictChange, ...] = ()
     breaks: tuple[Break, ...] = ()
     untold: tuple[str, ...] = Field(default=(), description="What could not be told, each with its reason")
@@ -189,7 +189,7 @@ def _one(
             "images_then": images_under(then.facts),
             "shape_now": shape_text(now.prediction),
             "shape_then": shape_text(then.prediction),
-            "reasons": then.prediction.reasons,
+            "reasons": then.prediction.decisive,
             "verdicts": tuple(one for one in changed if one.subject == host.name),
             "breaks": breaks(now, then, changes, how, links),
             "untold": (*_untold(then, links, how), *problems),

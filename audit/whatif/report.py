@@ -97,8 +97,7 @@ def _rows(one: Comparison) -> Iterator[Row]:
         yield "pushes", _moved(one.shape_now, one.shape_then)
         if one.shape_now != one.shape_then and one.reasons:
             yield "why", "; ".join(one.reasons)
-    for verdict in one.verdicts:
-        yield verdict.change, _verdict(verdict)
+    yield from _verdicts(one.verdicts)
     for broken in one.breaks:
         label = "already" if broken.already else "breaks"
         yield label, f"{broken.what}{f' ({broken.only})' if broken.only else ''}"
@@ -150,6 +149,17 @@ def _value(value: str | None) -> str:
 
 def _moved(now: str, then: str) -> str:
     return f"{then}, as now" if now == then else f"{now} → {then}"
+
+
+def _verdicts(changes: Sequence[VerdictChange]) -> Iterator[Row]:
+    """One row a change; rules that become unknown for the same reason share one."""
+    alike: dict[tuple[str, str], list[VerdictChange]] = {}
+    for one in changes:
+        same = one.message if one.change == "unknown" else one.rule
+        alike.setdefault((one.change, same), []).append(one)
+    for (change, _), found in alike.items():
+        rules = ", ".join(one.rule for one in found)
+        yield change, _verdict(found[0]) if len(found) == 1 else f"{rules}: {found[0].message}"
 
 
 def _verdict(one: VerdictChange) -> str:

@@ -56,19 +56,17 @@ slay() { # slay NAME
 	slaying=
 }
 guard() { # guard SECONDS: end the undoing then
-	began= # a signal waits until the shell knows the process that it has just started
-	trap '[ -z "$began" ] || kill -9 "$!"; exit' TERM
-	began=yes
-	sleep "$1" 7>&- 9>&- &
-	wait "$!"
+	exec 7>&- 9>&-
+	left=$1
+	while [ "$left" -gt 0 ]; do sleep 1; left=$((left - 1)); done
 	slay undo
 }
 undo() { # undo WHETHER-ENDED-FROM-OUTSIDE
-	guard 40 7>&- 9>&- &
+	guard 40 &
 	guarding=$!
 	part undo "$fa_undo" "$1" >&9 2>&7 7>&- 9>&-
 	undone=$?
-	kill "$guarding"
+	kill -9 "$guarding" # it may not have come to hear anything less
 }
 watch() { # say every second that we live; end it all where nobody listens, or the time is up, or the shell was killed
 	began=

@@ -34,7 +34,7 @@ def recorded() -> Iterator[Any]:
             yield pytest.param(facts, case, id=f"{file.stem}-{number}")
 
 
-@pytest.mark.parametrize(("facts", "case"), recorded())
+@pytest.mark.parametrize(("facts", "case"), list(recorded()))
 def test_a_recorded_cell_is_as_predicted(facts: Facts, case: dict[str, Any]) -> None:
     """One sure shape, and nothing in it is other than what the lab's engines left."""
     assert disagreements(facts, case) == (), case["how"]

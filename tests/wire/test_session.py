@@ -407,3 +407,15 @@ def test_two_tasks_for_one_host_are_refused() -> None:
     """Their results could not be told apart."""
     with pytest.raises(ValueError, match="two tasks"):
         run_many([Task(HERE, Script("true")), Task(HERE, Script("true"))])
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_no_process_outlives_a_session(shell: list[str], tmp_path: Path) -> None:
+    """Neither the watcher nor what guards the undoing is there a moment after the end."""
+    text = session_script(
+        HERE, Script(f"true {tmp_path} {'x' * (os.getpid() % 4999)}"), nonce=NONCE
+    ).encode()  # a length of our own
+    bootstrap = command_for(text).removeprefix("exec /bin/sh -c ").strip("'")
+    for _ in range(5):
+        subprocess.run([*shell, "-c", bootstrap], input=text, capture_output=True, timeout=30, check=True)
+    assert gone(f"dd bs=1 count={len(text)} ", seconds=3)
