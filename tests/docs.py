@@ -19,6 +19,7 @@ from pathlib import Path
 from audit.cli.app import run
 from audit.reports import _compat as compat_report
 from audit.reports import _diagnosis as diagnosis_report
+from audit.reports import _forecast
 from audit.reports import json as json_report
 from audit.run import SavedRun
 from audit.symptoms import all_symptoms
@@ -50,6 +51,8 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "schema" / "diagnosis.schema.json": diagnosis_report.schema_text(),
         ROOT / "docs" / "schema" / "run.schema.json": json_report.schema_text(),
         ROOT / "docs" / "schema" / "saved.schema.json": saved,
+        ROOT / "docs" / "schema" / "prediction.schema.json": json.dumps(_forecast.schema(), indent=2, sort_keys=True)
+        + "\n",
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
     }
 

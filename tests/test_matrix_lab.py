@@ -7,7 +7,7 @@ import pytest
 from audit.image.media import DOCKER_MANIFEST, OCI_INDEX
 from tests.lab import Lab
 from tests.lab.matrix import observe
-from tests.lab.matrix.case import cases_of, facts_of
+from tests.lab.matrix.case import cases_of, facts_of, written
 from tests.lab.matrix.compare import disagreements
 from tests.lab.matrix.stations import station
 from tests.rules import test_cases
@@ -46,7 +46,7 @@ def test_a_slice_of_the_matrix_is_as_predicted(lab: Lab) -> None:
         assert row["outcome"] == "ok"
         facts = test_cases.facts_of(facts_of(row["facts"]))
         cases = cases_of(row)
-        assert [case["how"] for case in cases] == [line.replace("@OTHER@", "other") for line in SLICE[row["station"]]]
+        assert [case["how"] for case in cases] == [written(line) for line in SLICE[row["station"]]]
         assert {case["how"]: why for case in cases if (why := disagreements(facts, case))} == {}
         plain[row["station"]] = cases[0]["expect"].get("media_type")
     assert plain == {

@@ -27,7 +27,7 @@ _MASKS = (
     (re.compile(r"\d+(?:\.\d+){3}(?::\d+)?"), "ADDRESS"),
     (re.compile(r"/root/cell\d+"), "FOLDER"),
 )
-_PROGRESS = re.compile(r"^(#\d+ |-+$|\s*\^+|View build details:|DEPRECATED:)")
+_PROGRESS = re.compile(r"^(#\d+ |-+$|\s*\^+|View build details:|DEPRECATED:|The push refers to)")
 _HELP = ("Usage:", "Run 'docker", "See 'docker")
 _NO_IMAGE = ("tag does not exist", "does not exist locally")
 """What `docker push` says where there is nothing to push (moby, by store and version)."""
@@ -65,7 +65,6 @@ def cases_of(row: Mapping[str, Any]) -> list[Case]:
 
 def case_of(cell: Mapping[str, Any], *, bridge: bool) -> Case:
     """One cell: how it was built and pushed, and what there was to see."""
-    how = cell["line"].replace("@OTHER@", "other").replace("@SCANNER@", SCANNER)
     arrived = cell["arrived"]
     failed = _failed(cell)
     expect: Case = {}
@@ -87,7 +86,12 @@ def case_of(cell: Mapping[str, Any], *, bridge: bool) -> Case:
         expect["kind"] = "fails"
     if failed is not None:
         expect["stage"], expect["error"] = failed[0], masked(failed[1])
-    return {"how": how, "expect": expect}
+    return {"how": written(cell["line"]), "expect": expect}
+
+
+def written(line: str) -> str:
+    """A line of `lines.py` as somebody would type it."""
+    return line.replace("@OTHER@", "other").replace("@SCANNER@", SCANNER)
 
 
 def _failed(cell: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -1,0 +1,67 @@
+"""One file a merge engine: a module with ``name``, ``about``, ``able`` and ``actions`` is the plugin.
+
+They run nothing: `audit.merging` chooses one and carries its actions out. An engine is given a `MergeStep`, whose index
+is known to the byte, so what an engine leaves is compared with it, whoever made it.
+Files that begin with ``_`` are what the engines share.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Protocol, cast
+
+from audit.engines.merge._step import (
+    Able,
+    Action,
+    Confirm,
+    MergeHost,
+    MergeSource,
+    MergeStep,
+    Mount,
+    PutManifest,
+    RegistryCall,
+    Run,
+)
+
+ORDER = ("registry", "imagetools", "manifest")
+"""In which `auto` tries them, where no policy says otherwise."""
+
+
+class Engine(Protocol):
+    """What every module of this folder is."""
+
+    name: str
+    """What ``--engine`` calls it; its file's name."""
+    about: str
+    """One line for ``--help``."""
+
+    def able(self, step: MergeStep, host: MergeHost) -> Able:
+        """Whether it can do that there, with the reason; `host` is where Docker's own clients would run."""
+
+    def actions(self, step: MergeStep, host: MergeHost) -> tuple[Action, ...]:
+        """What is to be done, in its order; only asked where it is able."""
+
+
+@cache
+def all_engines() -> Mapping[str, Engine]:
+    """Every engine by name, in name order, by listing the folder."""
+    found: dict[str, Engine] = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+        if name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{__name__}.{name}")
+        if getattr(module, "name", None) != name or not isinstance(getattr(module, "about", None), str):
+            raise TypeError(f"audit/engines/merge/{name}.py needs `name = {name!r}` and `about`")
+        if not callable(getattr(module, "able", None)) or not callable(getattr(module, "actions", None)):
+            raise TypeError(f"audit/engines/merge/{name}.py has no able(step, host) and actions(step, host)")
+        found[name] = cast(Engine, module)
+    return found
+
+
+__all__ = [
+    "ORDER", "Able", "Action", "Confirm", "Engine", "MergeHost", "MergeSource", "MergeStep", "Mount", "PutManifest",
+    "RegistryCall", "Run", "all_engines",
+]  # fmt: skip
