@@ -162,9 +162,10 @@ def _read(path: Path, *, must: bool) -> bytes | None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no name of a file"
         raise CredentialsError(call, f"the file cannot be read ({why})", "mend its rights") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CredentialsError(call, "it is no file", "put a file there")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise CredentialsError(call, "it is no file", "put a file there")
         raw = file.read(_MOST + 1)
     if len(raw) > _MOST:
         raise CredentialsError(call, f"it has more than {_MOST} bytes", "check what it is")

@@ -138,7 +138,7 @@ def test_what_is_missing_is_named(place: Place) -> None:
     with pytest.raises((MissingParts, Invalid)):
         client.put(place.target, OCI_INDEX, index(raw))
     with pytest.raises(Invalid, match="MANIFEST_INVALID"):
-        client.put(place.target, OCI_MANIFEST, b"{}")
+        client.put(place.target, OCI_MANIFEST, b"{")
 
 
 def test_referrers_by_the_fallback_tag(place: Place) -> None:

@@ -129,7 +129,7 @@ def test_a_redirection_never_leaves_tls(registry: Registry, pki: Pki, dial: Dial
     assert registry.asked == []
 
 
-def test_the_login_goes_to_the_right_place_only(pki: Pki, dial: Dial) -> None:
+def test_the_login_goes_to_the_right_place_only(pki: Pki) -> None:
     """Credentials of one registry are not those of another one."""
     with (
         serving(Registry(auth="basic"), tls=pki.server()) as one,
@@ -138,9 +138,8 @@ def test_the_login_goes_to_the_right_place_only(pki: Pki, dial: Dial) -> None:
         stocked(one)
         stocked(two)
         ca = Tls(ca_file=pki.path("ca"))
-        client = dial(
-            one, tls={"*": ca}, credentials={one.address: ROBOT, two.address: Credentials(username="x", password="y")}
-        )
+        logins = {one.address: ROBOT, two.address: Credentials(username="x", password="y")}
+        client = Client(Options(tls={"*": ca}, credentials=logins, environment={}, retry=ONCE))
         client.manifest(named(one))
         with pytest.raises(RegistryError):
             client.manifest(named(two))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from audit.fact import Fact, Facts, all_probes, read_facts
@@ -147,7 +148,8 @@ def _arrived(lab: Lab, reference: str) -> Row | None:
     try:
         served = lab.served(reference)
     except urllib.error.HTTPError as error:
-        if error.code == 404:
+        error.close()
+        if error.code == HTTPStatus.NOT_FOUND:
             return None
         raise
     children = {}

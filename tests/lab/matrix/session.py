@@ -80,19 +80,17 @@ class Bridge:
 def bridge(worker: Worker) -> Iterator[Bridge]:
     """An engine's BuildKit as an endpoint on the lab's network, as long as the block lasts."""
     code = (HERE / "bridge.py").read_text(encoding="utf-8")
-    process = subprocess.Popen(
-        worker.enter(["python3", "-c", code]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        if not port.isdigit():
-            raise LabError(f"the bridge on {worker.name} did not start")
-        yield Bridge(worker.address, int(port))
-    finally:
+    argv = worker.enter(["python3", "-c", code])
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
-        process.stdin.close()  # that ends it, inside too
-        process.wait(10)
+        assert process.stdout is not None
+        try:
+            port = process.stdout.readline().strip()
+            if not port.isdigit():
+                raise LabError(f"the bridge on {worker.name} did not start")
+            yield Bridge(worker.address, int(port))
+        finally:
+            process.stdin.close()  # that ends it, inside too
 
 
 def tag(station: Station, number: int, run: str) -> str:
