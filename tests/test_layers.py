@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "audit"
 
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
-    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast",
+    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan",
 }  # fmt: skip
 SHELL = {"inventory", "registry", "wire"}
 TOP = {"flow", "probing", "cli"}

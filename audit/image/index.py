@@ -85,8 +85,8 @@ def merge(
     if not sources:
         raise MergeRefused("there is nothing to merge: name at least one source")
     notes: list[str] = []
-    every = [row for source in sources for row in _rows(source, notes)]
-    rows = _joined(every)
+    lost: list[str] = []
+    rows = _joined(row for source in sources for row in _rows(source, lost))
     _one_image_a_platform(rows)
     kept = _attested(rows, attest, orphans, notes)
     only = sources[0] if len(sources) == 1 and not annotations else None
@@ -96,6 +96,7 @@ def merge(
     if only is not None and not only.flat and len(kept) == len(rows):
         return Merged(media_type=only.media_type, digest=_digest(only.raw), raw=only.raw, copied=True,
                       source=only.reference, children=_children(rows), notes=tuple(notes))  # fmt: skip
+    notes += lost
     ordered = _ordered(kept)
     docker = all(row.descriptor.media_type.startswith(_DOCKER) for row in ordered)
     media_type = DOCKER_LIST if docker else OCI_INDEX
@@ -113,11 +114,11 @@ def merge(
 # ------------------------------------------------------------------- reading the sources
 
 
-def _rows(source: Source, notes: list[str]) -> list[_Row]:
-    """What a source brings; every check that needs no other source."""
+def _rows(source: Source, lost: list[str]) -> list[_Row]:
+    """What a source brings; every check that needs no other source. `lost` takes what a new index would not have."""
     if (found := _digest(source.raw, source.reference.digest)) != source.reference.digest:
         raise MergeRefused(f"{source}: its bytes have the digest {found}, not {source.reference.digest}")
-    rows = [_flat(source)] if source.flat else _unwrapped(source, notes)
+    rows = [_flat(source)] if source.flat else _unwrapped(source, lost)
     images = [row for row in rows if row.subject is None]
     if not images:
         raise MergeRefused(f"{source}: there is no image in it, so there is nothing to merge")
@@ -142,12 +143,12 @@ def _flat(source: Source) -> _Row:
             if platform is None
             else f"{source}: it is for {platform or 'no platform'}, which nothing runs on; build it anew"
         )
-    row = {"mediaType": source.media_type, "digest": source.reference.digest, "size": len(source.raw)}
+    row: dict[str, Any] = {"mediaType": source.media_type, "digest": source.reference.digest, "size": len(source.raw)}
     row["platform"] = platform.members()
     return _row(row, source, source.raw)
 
 
-def _unwrapped(source: Source, notes: list[str]) -> list[_Row]:
+def _unwrapped(source: Source, lost: list[str]) -> list[_Row]:
     try:
         body = json.loads(source.raw)
     except (ValueError, RecursionError):
@@ -156,12 +157,12 @@ def _unwrapped(source: Source, notes: list[str]) -> list[_Row]:
     if not isinstance(listed, list) or len(listed) > MOST_CHILDREN:
         raise MergeRefused(f"{source}: it is an index without a list of manifests, or with too long a one")
     if isinstance(body.get("annotations"), dict) and body["annotations"]:
-        notes.append(f"{source}: the annotations of the index itself are not carried over; give them as --annotation")
+        lost.append(f"{source}: the annotations of the index itself are not carried over; give them as --annotation")
     rows = []
     for number, one in enumerate(listed, 1):
         row = _row(one, source, None, f"entry {number} of it")
         if left := unknown(one):
-            notes.append(f"{source}: entry {number} has {', '.join(left)[:200]}, which is left out of the index")
+            lost.append(f"{source}: entry {number} has {', '.join(left)[:200]}, which is left out of the index")
         media_type = row.descriptor.media_type
         if media_type in INDEXES:
             raise MergeRefused(
@@ -232,15 +233,13 @@ def _either(old: _Row, new: _Row) -> dict[str, Any]:
     """The platform of an image that two sources bring: the one that says more, of equal ones the later."""
     one, other = old.platform, new.platform
     if one is None or other is None or other.matches(one):
-        said: dict[str, Any] = new.members["platform"]
-        return said
+        return dict(new.members["platform"])
     if not one.matches(other):
         raise MergeRefused(
             f"{old.descriptor.digest} is said to be for {one} by {old.source}, and for {other} by {new.source}; "
             "one image cannot be both: build it for each"
         )
-    said = old.members["platform"]
-    return said
+    return dict(old.members["platform"])
 
 
 def _one_image_a_platform(rows: Sequence[_Row]) -> None:

@@ -14,7 +14,6 @@ by the longest key that fits (containers' keys may name a part of a registry), t
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import stat
@@ -224,7 +223,7 @@ def _decode(file: _File, host: str, entry: Mapping[str, Any]) -> Credentials:
         try:
             padded = auth.rstrip("=").replace("-", "+").replace("_", "/")
             raw = base64.b64decode(padded + "=" * (-len(padded) % 4), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # of base64, of UTF-8, of text that is not ASCII
             raw = ""
         user, colon, password = raw.partition(":")
         if not colon:

@@ -18,7 +18,8 @@ from audit.registry.failures import Call, Headers, LoginRefused, RegistryError
 from audit.registry.options import Credentials, Options
 from audit.registry.retry import Retry
 from audit.registry.token import Scope, Tokens, basic, granted, merged, scope
-from audit.registry.transport import Answer, Open, Request, Transport, same_origin
+from audit.registry.transport import Answer, Open, Request, Transport
+from audit.registry.urls import same_origin
 
 T = TypeVar("T")
 Body = bytes | Callable[[], Iterable[bytes]]

@@ -17,7 +17,7 @@
     │   ├── ManifestUnknown           no    no such tag or digest (transient for a digest that was just pushed)
     │   ├── BlobUnknown               no    no such blob
     │   └── NameUnknown               no    no such repository
-    ├── MissingParts                 yes    a manifest names what the registry lacks: `digests`; push these, then again
+    ├── MissingParts                  no    a manifest names what the registry lacks: `digests`; push these, then again
     ├── UploadLost                   yes    the upload session is gone: begin it again
     ├── Invalid                       no    the registry takes our manifest, name, tag, digest or size for wrong
     ├── NotAllowed                    no    405, immutable tags: the registry is set so
@@ -76,10 +76,12 @@ class RegistryError(StepError):
 
     Attributes:
         transient: the very same call may succeed a little later.
+        least: seconds to wait at least before it, where the registry does not say for how long.
         slug: the class's name in reports.
     """
 
     transient: ClassVar[bool] = False
+    least: ClassVar[float] = 0.0
     slug: ClassVar[str] = "registry"
 
     def __init__(
@@ -124,24 +126,28 @@ class Limited(RegistryError):
     """We ask too much; `after` says for how long, where the registry said so."""
 
     transient = True
+    least = 1.0
     slug = "limit"
 
 
 class PullQuota(Limited):
     """Docker Hub's pulls of these hours are used up."""
 
+    least = 6 * 3600.0  # counted over six hours
     slug = "pull-quota"
 
 
 class AbuseLimit(Limited):
     """Too many requests from this address, whoever sends them."""
 
+    least = 60.0
     slug = "abuse-limit"
 
 
 class ApiQuota(Limited):
     """The quota of hub.docker.com's own API."""
 
+    least = 60.0
     slug = "api-quota"
 
 
@@ -203,7 +209,6 @@ class NameUnknown(NotFound):
 class MissingParts(RegistryError):
     """The registry lacks what a manifest names; `digests` as far as it said which."""
 
-    transient = True
     slug = "missing-parts"
 
 

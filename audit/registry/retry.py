@@ -60,9 +60,8 @@ class Retry:
         if not isinstance(error, RegistryError) or not error.transient or failed >= self.tries:
             return None
         ours = self.draw(0.0, min(self.longest, self.first * 2 ** min(failed - 1, 30)))
-        if error.after is None:
-            return ours
-        return error.after + ours if error.after <= self.longest_after else None
+        asked = error.least if error.after is None else error.after
+        return asked + ours if asked <= self.longest_after else None
 
     def call(self, do: Callable[[], T]) -> T:
         """What `do` gives, after as many tries as are needed and allowed.

@@ -21,7 +21,8 @@ from audit.registry.answers import from_answer
 from audit.registry.challenge import Challenge
 from audit.registry.failures import Call, Garbled, LoginRefused, RedirectRefused, RegistryError
 from audit.registry.options import Credentials, Options
-from audit.registry.transport import Answer, Transport, split
+from audit.registry.transport import Answer, Transport
+from audit.registry.urls import split
 
 _MOST = 1024 * 1024
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,262144}")

@@ -5,28 +5,27 @@ One request in, one answer out, whatever its status; who we are and what an answ
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3  # noqa: TID251 - this is the room that the ban points to
 
 from audit.registry._said import place
 from audit.registry._sockets import Manager, context, limits
 from audit.registry.counter import Counter
-from audit.registry.failures import Call, Garbled, Headers, RedirectRefused, TooLong
+from audit.registry.failures import Call, Headers, RedirectRefused, TooLong
 from audit.registry.foreign import FOREIGN, from_foreign
 from audit.registry.options import Options, Tls
+from audit.registry.urls import follow, hostname, origin, split
 
 MOST_REDIRECTS = 5
 ERROR_BYTES = 64 * 1024
 """Read of an answer that is an error."""
 _CHUNK = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
-_URL = re.compile(r"[\x21-\x7e]+")
 
 
 class Request(NamedTuple):
@@ -195,7 +194,7 @@ class Transport:
         for _ in range(MOST_REDIRECTS + 1):
             here = split(url, call)
             sent = {"User-Agent": self._options.user_agent, "Accept-Encoding": "identity", **(headers or {})}
-            if authorization and _origin(here) == _origin(first):
+            if authorization and origin(here) == origin(first):
                 sent["Authorization"] = authorization
             request = Request(call, method, registry, here.netloc)
             response = self._one(request, url, sent, body)
@@ -204,7 +203,7 @@ class Transport:
                 return Open(response, call, place(url), f"{here.scheme}://{here.netloc}")
             response.close()
             there = follow(url, where, call)
-            if _origin(split(there, call)) != _origin(here):
+            if origin(split(there, call)) != origin(here):
                 authorization = None
             url, call = there, call._replace(kind="redirect")
         raise RedirectRefused(call, f"more than {MOST_REDIRECTS} redirections in a row", "check the registry's address")
@@ -267,59 +266,3 @@ class Transport:
                     ssl_context=context(tls) if secure else None,
                 )
             return self._managers[key]
-
-
-def split(url: str, call: Call) -> SplitResult:
-    """The parts of an absolute URL.
-
-    Raises:
-        Garbled: it is none, or holds a user name.
-    """
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises where it is no number
-    except ValueError:
-        parts = None
-    if (
-        parts is None
-        or parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or "@" in parts.netloc
-        or not _URL.fullmatch(url)
-    ):
-        raise Garbled(call, "the server names an address that is none", "check what answers there")
-    return parts
-
-
-def follow(url: str, where: str, call: Call) -> str:
-    """Where an answer sends us, as an absolute URL.
-
-    Raises:
-        RedirectRefused: it would leave TLS.
-        Garbled: it is no address.
-    """
-    try:
-        there = urljoin(url, where)
-    except ValueError:
-        there = ""
-    parts = split(there, call)
-    if urlsplit(url).scheme == "https" and parts.scheme != "https":
-        raise RedirectRefused(
-            call, f"it sends us from https to {place(there)}", "have the registry's own address corrected"
-        )
-    return parts._replace(fragment="").geturl()
-
-
-def same_origin(one: str, other: str) -> bool:
-    """Whether two absolute URLs are of one scheme, host and port: then they may see the same credentials."""
-    return _origin(urlsplit(one)) == _origin(urlsplit(other))
-
-
-def hostname(netloc: str) -> str:
-    """Without the port."""
-    return (urlsplit(f"//{netloc}").hostname or "").lower()
-
-
-def _origin(parts: SplitResult) -> tuple[str, str, int]:
-    default = 443 if parts.scheme == "https" else 80
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or default

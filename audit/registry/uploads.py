@@ -17,7 +17,7 @@ from audit.registry.calls import Ask, Body, about, api
 from audit.registry.failures import Call, DigestMismatch, Garbled, Headers, Invalid, UploadLost
 from audit.registry.retry import ONCE
 from audit.registry.token import scope
-from audit.registry.transport import follow
+from audit.registry.urls import follow
 
 _STREAM = {"Content-Type": "application/octet-stream"}
 _EMPTY = {"Content-Length": "0"}

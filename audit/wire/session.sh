@@ -61,19 +61,18 @@ guard() { # guard SECONDS: end the undoing then
 	while [ "$left" -gt 0 ]; do sleep 1; left=$((left - 1)); done
 	slay undo
 }
+# Whoever watches or guards is killed: a subshell that has just begun may lose any other signal.
 undo() { # undo WHETHER-ENDED-FROM-OUTSIDE
 	guard 40 &
 	guarding=$!
 	part undo "$fa_undo" "$1" >&9 2>&7 7>&- 9>&-
 	undone=$?
-	kill -9 "$guarding" # it may not have come to hear anything less
+	kill -9 "$guarding"
 }
 watch() { # say every second that we live; end it all where nobody listens, or the time is up, or the shell was killed
-	began=
-	trap '[ -z "$began" ] || kill -9 "$!"; exit' TERM
-	trap '' HUP INT
+	trap '' TERM HUP INT
 	left=$fa_limit
-	while began=yes; sleep 1 7>&- 9>&- & wait "$!"; do
+	while sleep 1 7>&- 9>&-; do
 		left=$((left - 1))
 		kill -0 "$$" || { slay do; undo yes; exit; }
 		if [ "$left" -le 0 ] || ! printf '%s .\n' "$mark" >&7; then kill -TERM "$$"; fi
@@ -94,7 +93,7 @@ status=-
 trap '' TERM HUP INT
 [ -z "$told" ] || { status=-; slay do; }
 undo "$told"
-kill "$watching"
+kill -9 "$watching"
 wait "$watching"
 tell Z "$status" "$undone"
 exit 0

@@ -157,6 +157,16 @@ def test_retries_end() -> None:
     assert slept == [1, 2]
 
 
+def test_limits_without_a_word() -> None:
+    """Too many requests are waited out for a minute; a quota of hours is not waited for, but told at once."""
+    slept: list[float] = []
+    with pytest.raises(failures.AbuseLimit):
+        policy(slept, tries=2).call(lambda: always(failures.AbuseLimit(CALL, "x")))
+    with pytest.raises(failures.PullQuota):
+        policy(slept).call(lambda: always(failures.PullQuota(CALL, "x")))
+    assert slept == [61]
+
+
 def test_retries_wait_as_told() -> None:
     """What the registry asks for is waited for, and some more, so that many do not come back together."""
     slept: list[float] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import UsageError
-from audit.registry import Credentials, Options, RedirectRefused, RegistryError, Tls, TlsFailed
+from audit.registry import ONCE, Client, Credentials, Options, RedirectRefused, RegistryError, Tls, TlsFailed
 from tests.farm.registry import Registry, basic, serving
 from tests.farm.spoilers import answers
 from tests.registry.conftest import ROBOT, Dial, Pki

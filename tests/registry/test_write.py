@@ -192,6 +192,7 @@ def test_missing_parts_are_named(registry: Registry, dial: Dial) -> None:
     assert told.value.digests == (digest(b"one"), digest(b"two"))
     assert told.value.codes == ("MANIFEST_BLOB_UNKNOWN",)
     assert told.value.status == 400
+    assert not told.value.transient, "the same call alone would help nobody"
 
 
 def test_a_tag_that_cannot_be_changed(registry: Registry, dial: Dial) -> None:

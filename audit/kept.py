@@ -1,0 +1,121 @@
+"""Manifests and configs kept on this machine between runs, by digest: what was read once need not be asked for again.
+
+Nothing here is trusted: bytes count only where their digest is right. A cache that cannot be read or written is none;
+that is never an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+MOST_BYTES = 64 << 20
+"""Of all files together; the ones that were not used for longest go first."""
+MOST_OF_ONE = 4 << 20
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_EVERY = 50
+"""So many writes between two looks at how much there is."""
+
+
+class Kept:
+    """A folder of them.
+
+    Args:
+        folder: made where it is missing; None keeps nothing.
+        most: bytes of all files together.
+    """
+
+    def __init__(self, folder: Path | None, most: int = MOST_BYTES) -> None:
+        """Nothing is read yet."""
+        self._folder, self._most = folder, most
+        self._written = 0
+
+    def get(self, digest: str) -> bytes | None:
+        """The bytes of that digest, or None."""
+        place = self._place(digest)
+        if place is None:
+            return None
+        raw = self._read(place)
+        if raw is None:
+            return None
+        if f"sha256:{hashlib.sha256(raw).hexdigest()}" != digest:
+            with contextlib.suppress(OSError):
+                place.unlink()
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(place)
+        return raw
+
+    def put(self, digest: str, raw: bytes) -> None:
+        """Keep these bytes, which were found to have that digest."""
+        place = self._place(digest)
+        if place is not None and len(raw) <= MOST_OF_ONE:
+            self._write(place, raw)
+
+    def last(self, name: str) -> str | None:
+        """The digest that a name last stood for; only a hint which bytes may be here."""
+        place = self._hint(name)
+        raw = self._read(place) if place else None
+        text = raw.decode("ascii", "replace").strip() if raw else ""
+        return text if _DIGEST.fullmatch(text) else None
+
+    def remember(self, name: str, digest: str) -> None:
+        """Note what a name stands for now."""
+        place = self._hint(name)
+        if place is not None and _DIGEST.fullmatch(digest) and self.last(name) != digest:
+            self._write(place, digest.encode())
+
+    # ------------------------------------------------------------------- inside
+
+    def _place(self, digest: str) -> Path | None:
+        found = _DIGEST.fullmatch(digest)
+        return self._folder / found[1][:2] / found[1] if found and self._folder else None
+
+    def _hint(self, name: str) -> Path | None:
+        return self._folder / "names" / hashlib.sha256(name.encode()).hexdigest() if self._folder else None
+
+    @staticmethod
+    def _read(place: Path) -> bytes | None:
+        try:
+            with place.open("rb") as file:
+                raw = file.read(MOST_OF_ONE + 1)
+        except OSError:
+            return None
+        return raw if len(raw) <= MOST_OF_ONE else None
+
+    def _write(self, place: Path, raw: bytes) -> None:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(raw)
+                Path(name).replace(place)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(name).unlink()
+                raise
+        except OSError:
+            return
+        if self._written % _EVERY == 0:
+            self._prune()
+        self._written += 1
+
+    def _prune(self) -> None:
+        """Remove the oldest files until the rest is small enough."""
+        found = []
+        for place in self._folder.glob("*/*") if self._folder else ():
+            with contextlib.suppress(OSError):
+                stat = place.stat()
+                found.append((stat.st_mtime, stat.st_size, place))
+        total = sum(size for _, size, _ in found)
+        for _, size, place in sorted(found):
+            if total <= self._most:
+                return
+            with contextlib.suppress(OSError):
+                place.unlink()
+                total -= size

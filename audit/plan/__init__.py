@@ -1,0 +1,27 @@
+"""Who builds what, with which flags, and how it is merged: every command, before anything is run.
+
+    parse_request   what the user asks for, checked
+    make_plan       a judged run and a request in, a Plan out
+
+Pure: the same inputs give the same bytes. `model` holds the nouns, `workers` says who is fit and who comes first,
+`attest` what becomes of attestations, `merging` which merge engine, `making` puts them together.
+"""
+
+from __future__ import annotations
+
+from audit.plan.model import (
+    Attestations,
+    BuildStep,
+    MergePlan,
+    NotChosen,
+    Placed,
+    Plan,
+    Problem,
+    Request,
+    Work,
+    is_git,
+)
+
+__all__ = [
+    "Attestations", "BuildStep", "MergePlan", "NotChosen", "Placed", "Plan", "Problem", "Request", "Work", "is_git",
+]  # fmt: skip
