@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from audit import __version__
-from audit.cli import check, compat, diagnose, inventory, predict, probe, rules, whatif
+from audit.cli import check, compat, diagnose, inventory, plan, predict, probe, rules, whatif
 from audit.errors import FleetAuditError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("check")(check.check)
 app.command("compat")(compat.compat)
 app.command("diagnose")(diagnose.diagnose)
 app.command("explain")(rules.explain)
+app.command("plan")(plan.plan)
 app.command("predict")(predict.predict)
 app.command("probe")(probe.probe)
 app.command("rules")(rules.rules)

@@ -9,6 +9,7 @@ Pure: the same inputs give the same bytes. `model` holds the nouns, `workers` sa
 
 from __future__ import annotations
 
+from audit.plan.making import make_plan
 from audit.plan.model import (
     Attestations,
     BuildStep,
@@ -21,7 +22,9 @@ from audit.plan.model import (
     Work,
     is_git,
 )
+from audit.plan.request import parse_request
 
 __all__ = [
     "Attestations", "BuildStep", "MergePlan", "NotChosen", "Placed", "Plan", "Problem", "Request", "Work", "is_git",
+    "make_plan", "parse_request",
 ]  # fmt: skip

@@ -124,6 +124,7 @@ class Problem(Model):
 
     platform: str | None = Field(default=None, description="None: the plan as a whole")
     text: str
+    hosts: tuple[NotChosen, ...] = Field(default=(), description="What stands in the way of each one that could be")
 
 
 class Placed(Model):

@@ -10,8 +10,8 @@
 The rooms: `client` is what is used from outside, put together of `manifests`, `lists` (tags, referrers),
 `blobs` and `uploads`; `calls` makes one authenticated call;
 `auth` finds credentials (with `helper`), `challenge` reads what a registry wants, `token` gets and keeps tokens;
-`transport`, `urls` and `_sockets` are HTTP with limits; `failures` is the tree of errors, `answers` turns an HTTP answer into
-one, `foreign` an exception of urllib3; `retry` and `after` say when to ask again; `counter` counts.
+`transport`, `urls` and `_sockets` are HTTP with limits; `failures` is the tree of errors, `answers` turns an HTTP
+answer into one, `foreign` an exception of urllib3; `retry` and `after` say when to ask again; `counter` counts.
 
 Every error is a `RegistryError` with one sentence, `transient`, and `after`; a wrong setting is a `UsageError`. No
 error, repr or count holds a secret.

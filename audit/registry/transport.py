@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3  # noqa: TID251 - this is the room that the ban points to
 
@@ -176,16 +176,14 @@ class Transport:
         Raises:
             RegistryError: there is no answer, or a redirection that is not followed.
         """
-        first = split(url, call)
         with limits.of(time.monotonic() + (seconds or self._options.answer), self._options.idle):
-            return self._follow(call, method, url, first, registry, headers, authorization, body)
+            return self._follow(call, method, url, registry, headers, authorization, body)
 
     def _follow(
         self,
         call: Call,
         method: str,
         url: str,
-        first: SplitResult,
         registry: str,
         headers: Headers | None,
         authorization: str | None,
@@ -194,7 +192,7 @@ class Transport:
         for _ in range(MOST_REDIRECTS + 1):
             here = split(url, call)
             sent = {"User-Agent": self._options.user_agent, "Accept-Encoding": "identity", **(headers or {})}
-            if authorization and origin(here) == origin(first):
+            if authorization:
                 sent["Authorization"] = authorization
             request = Request(call, method, registry, here.netloc)
             response = self._one(request, url, sent, body)

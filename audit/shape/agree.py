@@ -39,6 +39,9 @@ def _parts(shape: Shape, arrived: Arrived) -> list[str]:
     seen = Counter((entry.role, entry.media_type) for entry in arrived.entries)
     if wanted != seen:
         found.append(f"predicted children {_counted(wanted)}, arrived {_counted(seen)}")
+    elif [child.role for child in shape.children] != [entry.role for entry in arrived.entries]:
+        order = ", ".join(entry.role for entry in arrived.entries)
+        found.append(f"predicted the same children in another order; they arrived as {order}")
     platforms = [child.platform for child in shape.children if child.role == "image" and child.platform]
     there = [entry.platform for entry in arrived.entries if entry.role == "image"]
     if platforms and shape.kind == "index" and sorted(platforms) != sorted(str(name) for name in there):

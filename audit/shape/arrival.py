@@ -16,7 +16,7 @@ from audit.image.media import (
 from audit.model import StoreKind
 from audit.shape.exports import Image
 from audit.shape.how import How
-from audit.shape.instance import Say
+from audit.shape.instance import Instance, Say
 from audit.shape.result import Attestations, BuilderKind, Child, Digests, Shape
 from audit.shape.world import World
 
@@ -51,9 +51,13 @@ def by_docker_push(
     return _shape(builder, image, asked, trusted)
 
 
-def by_buildkit(world: World, builder: BuilderKind, image: Image, asked: tuple[str, ...]) -> Shape:
+def by_buildkit(world: World, instance: Instance, builder: BuilderKind, image: Image, asked: tuple[str, ...]) -> Shape:
     """What --push leaves: the image as it was built."""
-    lies = ("--iidfile: the config's digest",) if not image.index and not world.can("buildx.image-digest") else ()
+    lies: tuple[str, ...] = ()
+    if image.outputs > 1 and image.index:
+        lies = ("--iidfile: the digest of what another output made",)
+    elif not image.index and not (instance.moby and world.can("buildx.image-digest")):
+        lies = ("--iidfile: the config's digest",)
     return _shape(builder, image, asked, Digests.model_construct(trust=METADATA, lies=lies))
 
 
@@ -114,7 +118,9 @@ def _shape(builder: BuilderKind, image: Image, asked: tuple[str, ...], digests: 
             one = Child.model_construct(
                 media_type=OCI_MANIFEST, role="attestation", platform="unknown/unknown", artifact=image.artifact
             )
-            children += [one] * len(image.platforms)
+            behind = [one] * len(image.platforms)
+            pairs = (child for pair in zip(children, behind, strict=True) for child in pair)
+            children = list(pairs) if image.paired else children + behind
     outer = (OCI_INDEX if image.oci else DOCKER_LIST) if image.index else manifest
     return Shape.model_construct(
         kind="index" if image.index else "flat",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.image.media import DOCKER_LAYER, OCI_LAYER
 from audit.model import StoreKind
@@ -15,6 +15,8 @@ from audit.shape.world import World
 NO_LISTS = "docker exporter does not currently support exporting manifest lists"
 NO_LISTS_TO_FILE = "docker exporter does not support exporting manifest lists, use the oci exporter instead"
 SEVERAL_OUTPUTS = "multiple outputs currently unsupported"
+NO_PLATFORMS = "Multi-platform build is not supported for the docker driver"
+NO_PLATFORMS_BEFORE = "multiple platforms feature is currently not supported for docker driver"
 NO_NODES = "for multi-node builds currently not supported"
 BY_DIGEST = "push-by-digest is currently not implemented for docker driver"
 NO_OCI_TYPES = 'cannot export attestations with "oci-mediatypes=false"'
@@ -32,6 +34,8 @@ class Image:
         fate: what became of the attestations.
         artifact: they are kept as OCI artifacts.
         loaded: another driver's BuildKit built it, and it was loaded.
+        paired: each attestation stands right behind its image, as where several nodes built; else behind all images.
+        outputs: how many were asked for.
         pushed: BuildKit has pushed it; else it is in the engine's store.
         stored: it is in the engine's store.
     """
@@ -43,6 +47,8 @@ class Image:
     fate: Fate = "none"
     artifact: bool = False
     loaded: bool = False
+    paired: bool = False
+    outputs: int = 1
     pushed: bool = False
     stored: bool = True
 
@@ -82,7 +88,7 @@ def exported(world: World, how: How, instance: Instance, asked: Wanted, say: Say
         _possible(world, export, instance, graph=graph, lists=several or bool(asked.explicit))
     if several and graph:
         why = "the docker driver on a graphdriver store builds one platform at a time"
-        raise Refused("--platform", why, "Multi-platform build is not supported for the docker driver")
+        raise Refused("--platform", why, NO_PLATFORMS if world.can("buildx.explains-refusals") else NO_PLATFORMS_BEFORE)
     wanted = [export for export in exports if export.type in ("image", "docker")]
     if not wanted:
         return None
@@ -97,7 +103,8 @@ def exported(world: World, how: How, instance: Instance, asked: Wanted, say: Say
         say("image_store", f"{world.store_text()} keeps no attestation: one flat manifest")
         fate: Fate = "dropped" if asked else "none"
         return Image(oci=False, platforms=how.platforms or (None,), fate=fate)  # the engine pushes, in its own types
-    return _image(world, how, instance, asked, export, stored, say)
+    image = _image(world, how, instance, asked, export, stored, say)
+    return replace(image, outputs=len(exports), paired=instance.shared(how.platforms))
 
 
 def _exports(world: World, how: How, instance: Instance, say: Say) -> list[_Export]:

@@ -89,7 +89,13 @@ _ROWS = (
     Known(
         "buildx.attestations-by-driver", "buildx", "0.12.0",
         "asks only where the driver can export several manifests: not the docker driver on a graphdriver store",
-        "buildx@v0.12.0:build/build.go:462 (MultiPlatform); run from 0.13.1 on",
+        "buildx@v0.12.0:build/build.go:462 (MultiPlatform); run from 0.10.5 on",
+    ),
+    Known(
+        "buildx.explains-refusals", "buildx", "0.12.0",
+        "says what is not supported for which driver, and what to do",
+        "buildx@v0.12.0:build/build.go:1609 (notSupported); before: `multiple platforms feature is currently not "
+        "supported for docker driver`; run with 0.10.5, 0.11.2 and 0.12.1",
     ),
     Known(
         "buildx.names-driver", "buildx", "0.13.0",
@@ -118,8 +124,8 @@ _ROWS = (
     ),
     Known(
         "buildx.image-digest", "buildx", "0.36.0",
-        "--iidfile holds a digest that a containerd store knows",
-        "buildx@v0.36.1:build/opt.go:492-497 (prefer-image-digest); docker/buildx#3952",
+        "--iidfile of the docker driver holds a digest that a containerd store knows",
+        "buildx@v0.36.1:build/opt.go:492-497 (prefer-image-digest); docker/buildx#3952; run with 0.36.1",
     ),
     Known(
         "buildx.artifact-switch", "buildx", "0.36.1",

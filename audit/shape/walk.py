@@ -201,7 +201,7 @@ class Walk:
         if image.pushed and not how.docker_push:
             if instance.moby and world.store() is StoreKind.CONTAINERD and not world.can("buildx.direct-push"):
                 self._step("buildx", "it is pushed twice, by BuildKit and by the engine, with one digest")
-            shape = by_buildkit(world, "buildx", image, asked.asked)
+            shape = by_buildkit(world, instance, "buildx", image, asked.asked)
             return self._with_steps(shape)
         if not image.stored:
             return self._nothing()

@@ -75,6 +75,7 @@ watch() { # say every second that we live; end it all where nobody listens, or t
 	while sleep 1 7>&- 9>&-; do
 		left=$((left - 1))
 		kill -0 "$$" || { slay do; undo yes; exit; }
+		[ "$left" -gt -120 ] || { kill -9 "$$"; exit; } # whatever it waits for, it had its time
 		if [ "$left" -le 0 ] || ! printf '%s .\n' "$mark" >&7; then kill -TERM "$$"; fi
 	done
 }

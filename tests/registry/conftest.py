@@ -60,7 +60,7 @@ def dial() -> Iterator[Dial]:
 
 @dataclass(frozen=True)
 class Pki:
-    """A CA, a server of it for 127.0.0.1, one that has expired, one for another name, a client, and a stranger."""
+    """A CA; servers of it for 127.0.0.1 and .2, one expired, one for another name; a client; and a stranger."""
 
     folder: Path
 
@@ -90,6 +90,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
         ("ca", "ca", "", 5),
         ("strange-ca", "strange-ca", "", 5),
         ("server", "ca", "127.0.0.1", 5),
+        ("second", "ca", "127.0.0.2", 5),
         ("expired", "ca", "127.0.0.1", -1),
         ("elsewhere", "ca", "192.0.2.1", 5),
         ("client", "ca", "", 5),

@@ -349,6 +349,22 @@ def test_one_thread_asks_for_the_token(registry: Registry, dial: Dial) -> None:
     assert client.counts.tokens == 1
 
 
+def test_a_wrong_password_in_many_threads(registry: Registry, dial: Dial) -> None:
+    """Threads that wait for a token while it is refused do not ask again: nobody is locked out by our number."""
+    registry.auth = "bearer"
+    stocked(registry)
+    client = dial(registry, WRONG)
+    gate = threading.Barrier(8)
+
+    def one(_: int) -> str:
+        gate.wait()
+        return outcome(client, registry)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(one, range(8))) == {"LoginRefused"}
+    assert client.counts.tokens == 1
+
+
 def test_hooks_see_every_request(registry: Registry, dial: Dial) -> None:
     """A limiter is asked before each HTTP request, tokens and redirections too, and told of each answer."""
     registry.auth = "bearer"

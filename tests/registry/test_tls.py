@@ -10,7 +10,7 @@ import pytest
 
 from audit.errors import UsageError
 from audit.registry import ONCE, Client, Credentials, Options, RedirectRefused, RegistryError, Tls, TlsFailed
-from tests.farm.registry import Registry, basic, serving
+from tests.farm.registry import Handler, Registry, basic, serving
 from tests.farm.spoilers import answers
 from tests.registry.conftest import ROBOT, Dial, Pki
 from tests.registry.images import digest, named, stocked
@@ -75,19 +75,27 @@ def test_a_client_certificate(pki: Pki, dial: Dial) -> None:
 
 def test_a_client_certificate_is_shown_to_its_registry_only(pki: Pki, dial: Dial) -> None:
     """Where a registry redirects to another host, that one does not see the certificate."""
-    seen: list[object] = []
-    asking = pki.server("elsewhere")
-    asking.maximum_version = ssl.TLSVersion.TLSv1_2
+    shown: list[object] = []
+    asking = pki.server("second")
     asking.verify_mode = ssl.CERT_OPTIONAL
     asking.load_verify_locations(pki.path("ca"))
-    with serving(Registry(), tls=pki.server(ask=True)) as registry, serving(Registry(), tls=asking) as other:
-        other.spoil("GET", "/x", lambda handler: seen.append(handler.connection.getpeercert()))
-        port = other.address.partition(":")[2]
-        registry.spoil("GET", "/blobs/", answers(307, Location=f"https://localhost:{port}/x"))
-        tls = Tls(ca_file=pki.path("ca"), client_cert=pki.path("client"))
-        with pytest.raises(TlsFailed, match=r"redirect .*: its certificate is for another name"):
-            dial(registry, tls={registry.address: tls}).blob_bytes(named(registry), digest(b"layer"), 5)
-        assert seen == []
+
+    def look(handler: Handler) -> None:
+        shown.append(bool(handler.connection.getpeercert()))
+        handler.reply(200, b"layer")
+
+    tls = Tls(ca_file=pki.path("ca"), client_cert=pki.path("client"))
+    with (
+        serving(Registry(), tls=pki.server(ask=True)) as registry,
+        serving(Registry(), host="127.0.0.2", tls=asking) as other,
+    ):
+        other.spoil("GET", "/x", look)
+        registry.spoil("GET", "/blobs/", answers(307, Location=f"https://{other.address}/x"))
+        client = dial(registry, tls={"*": tls})
+        assert client.blob_bytes(named(registry), digest(b"layer"), 5) == b"layer"
+        other.spoil("GET", "/v2/", look)
+        assert client.blob_bytes(named(other), digest(b"layer"), 5) == b"layer"
+    assert shown == [False, True], "not when sent there, but when it is the registry itself"
 
 
 @pytest.mark.parametrize(

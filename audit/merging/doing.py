@@ -1,0 +1,309 @@
+"""A merge's actions carried out: blobs, then children, then tags; some at once where their order does not count."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from audit.engines.merge import Action, Confirm, MergeStep, Mount, PutManifest, Run
+from audit.engines.merge.registry import blobs
+from audit.errors import StepError
+from audit.image.descriptor import Descriptor
+from audit.image.merged import MergeRefused
+from audit.image.reference import Reference
+from audit.kept import Kept
+from audit.merging.choosing import Choice
+from audit.merging.hosts import Place
+from audit.model import Model
+from audit.registry import Client, Denied, Invalid, MissingParts, NotAllowed, NotFound, RegistryError
+from audit.registry.confirmed import ConfirmingClient
+
+T = TypeVar("T")
+
+
+class Done(Model):
+    """A merge that came to its end.
+
+    Attributes:
+        tags: what it is called now, each at the digest.
+        digest: of the index.
+        media_type: of it.
+        engine: that did it; None where nothing had to be done.
+        unchanged: the tags stood there already.
+        pushed: children that were pushed.
+        mounted: blobs that were mounted.
+        streamed: blobs that went through this machine.
+    """
+
+    tags: tuple[Reference, ...]
+    digest: str
+    media_type: str
+    engine: str | None = None
+    unchanged: bool = False
+    pushed: int = 0
+    mounted: int = 0
+    streamed: int = 0
+
+
+@dataclass
+class _Doing:
+    """One merge under way."""
+
+    client: Client
+    step: MergeStep
+    place: Place
+    connections: int
+    tell: Callable[[str], None]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    mounted: int = 0
+    streamed: int = 0
+    pushed: int = 0
+
+    def count(self, *, mounted: int = 0, streamed: int = 0, pushed: int = 0) -> None:
+        with self.lock:
+            self.mounted += mounted
+            self.streamed += streamed
+            self.pushed += pushed
+
+
+def unchanged(client: Client, step: MergeStep) -> Done | None:
+    """What is there already: one HEAD a tag; None where any tag stands for something else, or for nothing."""
+    for tag in step.tags:
+        try:
+            if client.head(tag).digest != step.merged.digest:
+                return None
+        except NotFound:
+            return None
+    return _done(step, engine=None, unchanged=True)
+
+
+def carry_out(
+    client: Client,
+    choice: Choice,
+    step: MergeStep,
+    *,
+    place: Place | None = None,
+    kept: Kept | None = None,
+    connections: int = 6,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Done:
+    """Do what the engine said, and see that every tag stands for the index that was wanted.
+
+    Args:
+        client: of the registries.
+        choice: the engine, with its actions.
+        step: what is merged.
+        place: where programs run; None: on this machine.
+        kept: remembers what was merged; where this very merge was made before, the tags are looked at first.
+        connections: requests at once.
+        tell: told what is being done, line by line.
+
+    Raises:
+        StepError: it failed; no tag was changed, unless the sentence says so.
+    """
+    kept = kept or Kept(None)
+    names = [f"merged {tag.familiar}" for tag in step.tags]
+    if all(kept.last(name) == step.merged.digest for name in names) and (there := unchanged(client, step)):
+        return there
+    doing = _Doing(client, step, place or Place(), connections, tell)
+    tags = dict.fromkeys(step.tags, False)
+    try:
+        for kind, group in itertools.groupby(choice.actions, key=_side_by_side):
+            _group(doing, kind, list(group), tags)
+    except (StepError, MergeRefused) as error:
+        done = [tag.familiar for tag, stands in tags.items() if stands]
+        if not done:
+            raise
+        raise StepError(f"{error} (done already: {', '.join(done)})") from None
+    if choice.engine != "registry":
+        for tag in step.tags:
+            _confirm(doing, Confirm(target=tag, digest=step.merged.digest), choice.engine)
+    for name in names:
+        kept.remember(name, step.merged.digest)
+    return _done(step, engine=choice.engine, mounted=doing.mounted, streamed=doing.streamed, pushed=doing.pushed)
+
+
+# ------------------------------------------------------------------- inside
+
+
+def _done(step: MergeStep, *, engine: str | None, unchanged: bool = False, mounted: int = 0, streamed: int = 0,
+          pushed: int = 0) -> Done:  # fmt: skip
+    merged = step.merged
+    return Done(
+        tags=step.tags, digest=merged.digest, media_type=merged.media_type, engine=engine, unchanged=unchanged,
+        mounted=mounted, streamed=streamed, pushed=pushed,
+    )  # fmt: skip
+
+
+def _side_by_side(action: Action) -> str:
+    """What may be done at once has one key."""
+    if isinstance(action, PutManifest):
+        return "child" if action.target.digest is not None else "tag"
+    return action.kind
+
+
+def _group(doing: _Doing, kind: str, actions: Sequence[Action], tags: dict[Reference, bool]) -> None:
+    if kind == "mount":
+        mounts = [action for action in actions if isinstance(action, Mount)]
+        doing.tell(f"placing {len(mounts)} blobs")
+        _at_once(doing, mounts, lambda mount: _mount(doing, mount))
+        return
+    if kind == "child":
+        doing.tell(f"pushing {len(actions)} manifests")
+        children = [action for action in actions if isinstance(action, PutManifest)]
+        # Images first: a registry may look for the subject of an attestation.
+        images = {child.digest for child in doing.step.merged.children if child.role == "image"}
+        for wanted in (True, False):
+            some = [child for child in children if (child.digest in images) is wanted]
+            _at_once(doing, some, lambda child: _child(doing, child))
+        return
+    for action in actions:
+        if isinstance(action, PutManifest):
+            doing.tell(f"tagging {action.target.familiar}")
+            _tag(doing, action)
+            tags[action.target] = True
+        elif isinstance(action, Confirm):
+            _confirm(doing, action, "registry")
+        elif isinstance(action, Run):
+            doing.tell(action.about or action.argv[0])
+            _run(doing, action)
+
+
+def _at_once(doing: _Doing, many: Sequence[T], work: Callable[[T], None]) -> None:
+    """Do all of them, the first one alone where a registry has not yet asked who we are; the first failure ends it."""
+    rest = list(many)
+    if rest and not doing.client.challenges:
+        work(rest.pop(0))
+    if not rest:
+        return
+    with ThreadPoolExecutor(min(doing.connections, len(rest)), thread_name_prefix="merge") as pool:
+        waiting = [pool.submit(work, one) for one in rest]
+        try:
+            for one in waiting:
+                one.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _mount(doing: _Doing, mount: Mount, *, again: bool = False) -> None:
+    """Have one blob there: mounted, or else streamed."""
+    client, digest = doing.client, mount.source.digest or ""
+    session = None
+    if not mount.streamed and not again:
+        try:
+            session = client.mount(mount.target, digest, mount.source)
+        except Denied:
+            pass  # the account may read there and write here, though it may not do both at once
+        else:
+            if session is None:
+                doing.count(mounted=1)
+                return
+    client.copy(mount.source, mount.target, digest, mount.size, session=session)
+    doing.count(streamed=1)
+
+
+def _child(doing: _Doing, put: PutManifest) -> None:
+    for last in (False, True):
+        try:
+            doing.client.put(put.target, put.media_type, put.raw)
+        except MissingParts as error:
+            if last or not _bring_again(doing, put, error.digests):
+                raise
+        else:
+            doing.count(pushed=1)
+            return
+
+
+def _bring_again(doing: _Doing, put: PutManifest, digests: Iterable[str]) -> bool:
+    """Stream the blobs that the registry said to have, and has not; False where there are none."""
+    source = _source_of(doing, put.digest)
+    missing = set(digests)
+    found = [blob for blob in blobs(put.raw) if not missing or blob.digest in missing]
+    if source is None or not found:
+        return False
+    doing.tell(f"bringing {len(found)} blobs of {put.target.familiar} again")
+
+    def bring(blob: Descriptor) -> None:
+        target, here = put.target.at(blob.digest), source.at(blob.digest)
+        _mount(doing, Mount(target=target, source=here, size=blob.size), again=True)
+
+    _at_once(doing, found, bring)
+    return True
+
+
+def _source_of(doing: _Doing, digest: str) -> Reference | None:
+    merged = doing.step.merged
+    if merged.digest == digest:
+        return merged.source
+    return next((child.source for child in merged.children if child.digest == digest), None)
+
+
+def _tag(doing: _Doing, put: PutManifest) -> None:
+    """The last step: what a registry may refuse although the tag stands right is looked at once more."""
+    try:
+        _push_tag(doing, put)
+    except (NotAllowed, Denied, Invalid) as error:
+        try:
+            same = doing.client.head(put.target).digest == put.digest
+        except RegistryError:
+            same = False
+        if not same:
+            raise
+        doing.tell(f"{put.target.familiar} stands already, and may not be written again ({error.slug})")
+
+
+def _push_tag(doing: _Doing, put: PutManifest) -> None:
+    for last in (False, True):
+        try:
+            doing.client.put(put.target, put.media_type, put.raw)
+        except MissingParts as error:
+            if last:
+                raise
+            if doing.step.merged.flat:
+                if not _bring_again(doing, put, error.digests):
+                    raise
+            else:
+                _children_again(doing, put.target, error.digests)
+        else:
+            return
+
+
+def _children_again(doing: _Doing, tag: Reference, digests: Iterable[str]) -> None:
+    """Push the children that the registry said to have, and has not."""
+    missing = set(digests)
+    for child in doing.step.merged.children:
+        if child.raw is not None and (not missing or child.digest in missing):
+            put = PutManifest(
+                target=tag.at(child.digest), media_type=child.descriptor.media_type, digest=child.digest, raw=child.raw
+            )
+            _child(doing, put)
+
+
+def _confirm(doing: _Doing, action: Confirm, engine: str) -> None:
+    """One HEAD, unless the registry has named the digest when it took the manifest."""
+    client = doing.client
+    if isinstance(client, ConfirmingClient) and client.acknowledged(action.target) == action.digest:
+        return
+    found = client.head(action.target).digest
+    if found != action.digest:
+        raise StepError(
+            f"{action.target.familiar} stands for {found} after the merge by {engine}, where {action.digest} was "
+            "wanted; see whether somebody else writes that tag, then merge again"
+        )
+
+
+def _run(doing: _Doing, action: Run) -> None:
+    said = doing.place.run(action)
+    if action.gives != "digest":
+        return
+    found = said.strip().splitlines()[-1].strip() if said.strip() else ""
+    if found != doing.step.merged.digest:
+        raise StepError(
+            f"{doing.place}: {action.about or action.argv[0]} gave {found[:100] or 'no digest'}, where "
+            f"{doing.step.merged.digest} was wanted; see what stands there now, and use --engine registry"
+        )

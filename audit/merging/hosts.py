@@ -1,0 +1,96 @@
+"""Where Docker's own clients run: this machine, or a merge host of the fleet over SSH; and what they are there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from audit.engines.merge import MergeHost, Run
+from audit.errors import StepError
+from audit.model import Fleet, Host, Outcome
+from audit.wire import WireOptions
+from audit.wire.session import Ended, Script, Stream
+from audit.wire.sessions import run_script
+
+MOST_LINES = 5000
+"""Lines of output that are kept of one program."""
+LIMIT = 600.0
+"""Seconds for one program: a merge by imagetools may move every layer."""
+_LOCAL = Host(name="this machine", address="localhost", connection="local")
+_ASK = """docker --version 2>&1 | head -n 1 | cut -c 1-200
+docker buildx version 2>&1 | head -n 1 | cut -c 1-200
+"""
+_DOCKER = re.compile(r"Docker version (\d[\w.+~-]{0,60}?),")
+_BUILDX = re.compile(r"github\.com/docker/buildx v?(\d[\w.+~-]{0,60})")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine on which a merge may run programs.
+
+    Attributes:
+        host: of the fleet; None for this very machine.
+        fleet: declares the jump hosts.
+        options: of the wire.
+        stop: once set, what runs is ended.
+    """
+
+    host: Host | None = None
+    fleet: Fleet | None = None
+    options: WireOptions = field(default_factory=WireOptions)
+    stop: threading.Event | None = None
+
+    def __str__(self) -> str:
+        """As messages speak of it."""
+        return self.host.name if self.host else "this machine"
+
+    def run(self, action: Run, limit: float = LIMIT) -> str:
+        """Run a program to its end; what it printed on stdout.
+
+        Raises:
+            StepError: it failed, or could not be run; the sentence has its last words.
+        """
+        ended, said, wrong = self._script(_command(action.argv, action.environment), action.stdin, limit)
+        if ended.outcome is Outcome.OK and ended.exit == 0:
+            return "\n".join(said)
+        last = next((line for line in reversed(wrong or said) if line.strip()), "") or ended.detail
+        how = f"exit status {ended.exit}" if ended.exit is not None else str(ended.outcome)
+        raise StepError(f"{self}: {action.about or action.argv[0]} failed ({how}): {last[:500] or 'it said nothing'}")
+
+    def ask(self) -> MergeHost:
+        """Which clients of Docker's are there; why not, where that cannot be told."""
+        ended, said, _ = self._script(_ASK, "", 60.0)
+        name = self.host.name if self.host else None
+        if ended.outcome is not Outcome.OK:
+            return MergeHost(name=name, why=f"{self} could not be asked: {ended.detail or ended.outcome}")
+        text = "\n".join(said[:10])
+        client, buildx = _DOCKER.search(text), _BUILDX.search(text)
+        why = "" if client else f"{self} has no docker command"
+        if not client and "podman" in text.lower():
+            why = f"what is called docker on {self} is podman"
+        return MergeHost(
+            name=name, client=client[1] if client else None, buildx=buildx[1] if buildx and client else None, why=why
+        )
+
+    def _script(self, text: str, stdin: str, limit: float) -> tuple[Ended, list[str], list[str]]:
+        lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
+
+        def heard(stream: Stream, line: str) -> None:
+            kept = lines[stream]
+            kept.append(line)
+            del kept[:-MOST_LINES]
+
+        ended = run_script(
+            self.host or _LOCAL, Script(text), [stdin.encode()] if stdin else [], options=self.options, on_line=heard,
+            stop=self.stop, limit=limit, fleet=self.fleet,
+        )  # fmt: skip
+        return ended, lines["stdout"], lines["stderr"]
+
+
+def _command(argv: Sequence[str], environment: Mapping[str, str]) -> str:
+    """One command for a shell, every word quoted."""
+    words = [f"{key}={value}" for key, value in environment.items()]
+    return shlex.join([*(["env", *words] if words else []), *argv]) + "\n"
