@@ -82,7 +82,14 @@ def test_imports_keep_to_their_room(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("paramiko", "wire"), ("fabric", "wire"), ("typer", "cli"), ("rich", "cli"), ("ruamel", "inventory"), ("urllib3", "registry")],
+    [
+        ("paramiko", "wire"),
+        ("fabric", "wire"),
+        ("typer", "cli"),
+        ("rich", "cli"),
+        ("ruamel", "inventory"),
+        ("urllib3", "registry"),
+    ],
 )
 def test_each_library_has_one_home(library: str, home: str) -> None:
     """A library that touches the world is imported in one room only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from audit.engines.build import STDIN, Ask, Attest, Recipe, all_engines
@@ -53,7 +54,7 @@ class Works:
     def _of(self, standing: Standing, platform: str, attest: Attest) -> Work | str:
         facts, ask = standing.member.facts, ask_of(self.request, platform, attest)
         why_not: list[str] = []
-        for name, engine in all_engines().items():
+        for engine in all_engines().values():
             able = engine.able(facts, ask)
             if not able.ok:
                 why_not.append(able.why)
@@ -69,7 +70,7 @@ class Works:
                 if shape is None or fault:
                     why_not.append(f"{recipe.builder}: {fault}")
                     continue
-                return _work(standing, name, recipe, found, shape)
+                return _work(standing, self.request, recipe, found, shape)
         return "; ".join(dict.fromkeys(why_not))
 
 
@@ -88,10 +89,10 @@ def _fault(shape: Shape | None, found: Prediction, attest: Attest) -> str:
     return ""
 
 
-def _work(standing: Standing, engine: str, recipe: Recipe, found: Prediction, shape: Shape) -> Work:
+def _work(standing: Standing, request: Request, recipe: Recipe, found: Prediction, shape: Shape) -> Work:
     return Work(
         host=standing.name,
-        engine=engine,
+        engine=recipe.engine,
         builder=recipe.builder,
         build=recipe.build,
         push=recipe.push,
@@ -100,13 +101,19 @@ def _work(standing: Standing, engine: str, recipe: Recipe, found: Prediction, sh
         shape=shape,
         assumed=found.assumed,
         why="",
-        notes=(*standing.notes, *_emulation(standing)),
+        notes=tuple(_notes(standing, recipe, request)),
     )
 
 
-def _emulation(standing: Standing) -> tuple[str, ...]:
+def _notes(standing: Standing, recipe: Recipe, request: Request) -> Iterator[str]:
     host = standing.member.host
-    return (f"emulated: it stands for {host.platform} without being such a machine",) if host.emulated else ()
+    yield from standing.notes
+    if host.emulated:
+        yield f"emulated: it stands for {host.platform} without being such a machine"
+    if recipe.push is None:
+        yield "this builder pushes by itself, with its own registry settings (mirrors, certificates), not the engine's"
+    if recipe.engine == "legacy" and request.from_git and recipe.builder.startswith("legacy"):
+        yield "the docker command there fetches the repository itself, and needs git for it"
 
 
 def keeps(standing: Standing) -> str:

@@ -63,17 +63,15 @@ def chosen(world: World, how: How, context: str | None, say: Say) -> Instance:
     if not name and how.command == "docker build" and not aliased:
         return Instance("docker", here)
     listed = world.builders()
-    name = name or (listed.selected if listed else None) or ""
-    if listed is None or name == SOME:
-        if name in (here, "default"):
-            return Instance("docker", here)
-        return _unknown(world, name or "selected", say)
-    builder = listed.named(name) if name else None
-    if builder is None:
-        if name:
-            raise NoBuilder(name)
-        return _unknown(world, "selected", say)
-    return _of(world, builder, here, say)
+    selected = (listed.selected if listed else None) or ""
+    builder = listed.named(name or selected) if listed else None
+    if builder is not None:
+        return _of(world, builder, here, say)
+    if (name or selected) in (here, "default"):  # every context is a builder, listed or not
+        return Instance("docker", here)
+    if name and name != SOME and listed is not None:
+        raise NoBuilder(name)
+    return _unknown(world, name or "selected", say, named=bool(name) and name != SOME)
 
 
 def _elsewhere(how: How, context: str | None) -> bool:
@@ -84,10 +82,17 @@ def _elsewhere(how: How, context: str | None) -> bool:
     return bool(named) and named != (context or "default")
 
 
-def _unknown(world: World, name: str, say: Say) -> Instance:
-    """A builder that we know nothing of: the engine's own, or one with a BuildKit of its own."""
+def _unknown(world: World, name: str, say: Say, *, named: bool) -> Instance:
+    """A builder that we know nothing of: the engine's own, or one with a BuildKit of its own.
+
+    Raises:
+        NoBuilder: it was named, and in this reading there is none of that name.
+    """
     why = f"builder {name} is not known, since buildx's list of builders is not"
-    driver = world.fork.choose(f"builder {name}", ("docker", "docker-container"), why)
+    drivers = ("docker", "docker-container", "") if named else ("docker", "docker-container")
+    driver = world.fork.choose(f"builder {name}", drivers, why)
+    if not driver:
+        raise NoBuilder(name)
     say("builders", f"builder {name}: driver {driver}")
     if driver != "docker":
         world.builder = Builder(name=name, driver=driver)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 class _Delay:
@@ -31,12 +31,13 @@ class _Delay:
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
-        while chunk := await source.read(65536):
-            loop.call_later(self.delay, sink.write, chunk)
+        with contextlib.suppress(OSError):  # whoever hung up wants no more
+            while chunk := await source.read(65536):
+                loop.call_later(self.delay, sink.write, chunk)
         loop.call_later(self.delay, sink.close)
 
 
-@contextmanager
+@contextlib.contextmanager
 def delaying(round_trip: float, address: str, port: int, listen: int) -> Iterator[None]:
     """Listen on `address`:`listen` and pass on to `address`:`port`, `round_trip` seconds there and back."""
     loop = asyncio.new_event_loop()

@@ -7,19 +7,16 @@ be seen. In the repository that the sources stand in there is nothing to mount, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from audit.engines.merge._step import Able, Action, Confirm, MergeHost, MergeStep, Mount, PutManifest
+from audit.image.blobs import blobs as named
 from audit.image.descriptor import BadDescriptor, Descriptor
 from audit.image.merged import MergeRefused
 from audit.image.reference import Reference
 
 name = "registry"
 about = "our own client, with the fewest requests; no Docker is needed"
-
-FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
-MOST_LAYERS = 10_000
 
 
 def able(step: MergeStep, host: MergeHost) -> Able:
@@ -52,25 +49,16 @@ def actions(step: MergeStep, host: MergeHost) -> tuple[Action, ...]:
     return tuple(made)
 
 
-def blobs(raw: bytes) -> Iterator[Descriptor]:
-    """The blobs that an image's manifest names, config first; those that stand elsewhere for ever are left out.
+def blobs(raw: bytes) -> tuple[Descriptor, ...]:
+    """As `audit.image.blobs.blobs`, but a manifest that is none refuses the merge.
 
     Raises:
         MergeRefused: it is no image's manifest.
     """
     try:
-        body = json.loads(raw)
-        rows = [body["config"], *body.get("layers", [])]
-        if len(rows) > MOST_LAYERS:
-            raise BadDescriptor("it names too many layers")
-        for row in rows:
-            found = Descriptor.read(row)
-            # Windows' base layers of old are on Microsoft's servers only; no registry is asked for them.
-            if not (found.raw.get("urls") and (found.media_type == FOREIGN or "nondistributable" in found.media_type)):
-                yield found
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        why = str(error) if isinstance(error, BadDescriptor) else "it is no image's manifest"
-        raise MergeRefused(f"a manifest that was to be merged cannot be read: {why}; push it again") from None
+        return named(raw)
+    except BadDescriptor as error:
+        raise MergeRefused(f"a manifest that was to be merged cannot be read: {error}; push it again") from None
 
 
 def _mounts(step: MergeStep, target: str) -> Iterator[Mount]:
