@@ -151,12 +151,15 @@ if [ $# -gt 1 ]; then
 fi
 b=${BUILDX_CONFIG:-$c/buildx}
 for o in .lock current instances defaults activity; do [ -e "$b/$o" ] || { echo no-store; exit 0; }; done
+l=; read -r l <"$b/current"
+case $l in *'"Name":"'*) l=${l#*'"Name":"'}; l=${l%%\"*} ;; *) l= ;; esac
+set -- "$b"/instances/*
+[ -n "$l" ] || [ -e "$1" ] || { echo no-store; exit 0; }  # buildx would write, and has nothing to tell
 """
         + _sh.DOCKER
         + r"""
 [ -z "$shim" ] || exit 0
-l=; read -r l <"$b/current"
-case $l in *'"Name":"'*) l=${l#*'"Name":"'}; echo "current ${l%%\"*}" ;; esac
+echo "current $l"
 echo ls
 docker buildx ls --format json 2>/dev/null || docker buildx ls
 """

@@ -55,10 +55,11 @@ def judged(hosts: Sequence[Host], facts: Mapping[str, Facts], policy: Policy) ->
 def facts_like(name: str, host: str, changed: Mapping[str, Mapping[str, Any]]) -> Facts:
     """The facts of a host of the lab, some of them changed; the engine's id is the new host's own."""
     values = dict(recorded().facts[name].items())
-    for fact, members in {"engine": {"engine_id": f"id-{host}"}, **changed}.items():
-        values[fact] = _changed(fact, values[fact], members)
-    if "engine" in changed and "unknown" not in changed["engine"]:
-        values["engine"] = _changed("engine", values["engine"], {"engine_id": f"id-{host}"})
+    own = {} if isinstance(values["engine"], Unknown) else {"engine_id": f"id-{host}"}
+    for fact, members in {"engine": {}, **changed}.items():
+        more = own if fact == "engine" and "unknown" not in members else {}
+        if members or more:
+            values[fact] = _changed(fact, values[fact], {**more, **members})
     return Facts(values)
 
 
