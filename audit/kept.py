@@ -25,13 +25,13 @@ class Kept:
     """A folder of them.
 
     Args:
-        folder: made where it is missing; None keeps nothing.
+        folder: made where it is missing; None, or one that others may write to, keeps nothing.
         most: bytes of all files together.
     """
 
     def __init__(self, folder: Path | None, most: int = MOST_BYTES) -> None:
         """Nothing is read yet."""
-        self._folder, self._most = folder, most
+        self._folder, self._most = (folder if folder and _ours(folder) else None), most
         self._written = 0
 
     def get(self, digest: str) -> bytes | None:
@@ -58,16 +58,37 @@ class Kept:
 
     def last(self, name: str) -> str | None:
         """The digest that a name last stood for; only a hint which bytes may be here."""
-        place = self._hint(name)
-        raw = self._read(place) if place else None
-        text = raw.decode("ascii", "replace").strip() if raw else ""
+        text = self.noted(name) or ""
         return text if _DIGEST.fullmatch(text) else None
 
     def remember(self, name: str, digest: str) -> None:
         """Note what a name stands for now."""
-        place = self._hint(name)
-        if place is not None and _DIGEST.fullmatch(digest) and self.last(name) != digest:
-            self._write(place, digest.encode())
+        if _DIGEST.fullmatch(digest) and self.last(name) != digest:
+            self.note(name, digest)
+
+    def noted(self, name: str, *, youngest: float = 0.0) -> str | None:
+        """What was noted under a name, unless before that UNIX time; it may be anything."""
+        place = self._note(name)
+        try:
+            if place is None or place.stat().st_mtime < youngest:
+                return None
+        except OSError:
+            return None
+        raw = self._read(place)
+        return raw.decode("utf-8", "replace") if raw is not None else None
+
+    def note(self, name: str, text: str) -> None:
+        """Note something under a name; no secret, for it stands here as it is."""
+        place = self._note(name)
+        if place is not None:
+            self._write(place, text.encode())
+
+    def forget(self, name: str) -> None:
+        """Note nothing under it any more."""
+        place = self._note(name)
+        if place is not None:
+            with contextlib.suppress(OSError):
+                place.unlink()
 
     # ------------------------------------------------------------------- inside
 
@@ -75,7 +96,7 @@ class Kept:
         found = _DIGEST.fullmatch(digest)
         return self._folder / found[1][:2] / found[1] if found and self._folder else None
 
-    def _hint(self, name: str) -> Path | None:
+    def _note(self, name: str) -> Path | None:
         return self._folder / "names" / hashlib.sha256(name.encode()).hexdigest() if self._folder else None
 
     @staticmethod
@@ -89,7 +110,7 @@ class Kept:
 
     def _write(self, place: Path, raw: bytes) -> None:
         try:
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make(place.parent)
             handle, name = tempfile.mkstemp(dir=place.parent, prefix=".")
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -105,6 +126,11 @@ class Kept:
             self._prune()
         self._written += 1
 
+    def _make(self, folder: Path) -> None:
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
+
     def _prune(self) -> None:
         """Remove the oldest files until the rest is small enough."""
         found = []
@@ -119,3 +145,14 @@ class Kept:
             with contextlib.suppress(OSError):
                 place.unlink()
                 total -= size
+
+
+def _ours(folder: Path) -> bool:
+    """Whether nobody else can put something there; a folder that is yet to be made will be so."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022

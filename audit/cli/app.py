@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from audit import __version__
-from audit.cli import check, compat, diagnose, inventory, plan, predict, probe, rules, whatif
+from audit.cli import check, compat, diagnose, inventory, merge, plan, predict, probe, rules, verify, whatif
 from audit.errors import FleetAuditError
 
 app = typer.Typer(
@@ -22,17 +22,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=(
         "Exit codes: 0 clean and complete, 1 findings, 2 wrong usage, inventory or policy, "
-        "3 nothing found but not everything could be told, 4 our own fault, 130/143 on signals."
+        "3 nothing found but not everything could be told, 4 our own fault, 5 a build, merge or verification failed, "
+        "130/143 on signals."
     ),
 )
 app.command("check")(check.check)
 app.command("compat")(compat.compat)
 app.command("diagnose")(diagnose.diagnose)
 app.command("explain")(rules.explain)
+app.command("merge")(merge.merge)
 app.command("plan")(plan.plan)
 app.command("predict")(predict.predict)
 app.command("probe")(probe.probe)
 app.command("rules")(rules.rules)
+app.command("verify")(verify.verify)
 app.command("whatif")(whatif.whatif)
 app.add_typer(inventory.app, name="inventory")
 
@@ -85,7 +88,10 @@ def _other(error: Exception, arguments: list[str]) -> int:
 
 
 def _sorry(message: str, code: int, arguments: list[str]) -> int:
-    print(f"fleet-audit: {message}", file=sys.stderr)
+    from audit.reports import _inert  # a registry's words may stand in it
+
+    lines = "\n".join(map(_inert.terminal, message.split("\n")))
+    print(f"fleet-audit: {lines}", file=sys.stderr)
     if any(argument in ("-vvv", "--traceback") for argument in arguments):
         traceback.print_exc()
     return code

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audit.cli.check import Color, HostKeys, Hosts, Inventory, KnownHosts, Limit, Verbose
+from audit.cli.registries import RegistryCa, RegistryUser
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from audit.probe.ways import Way
     from audit.probing import Target
 
-PASSWORD = "FLEET_AUDIT_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 BUILD_LIMIT = 300.0
 
 
@@ -42,10 +40,8 @@ def probe(
         str | None, typer.Option("--registry", metavar="HOST[:PORT]", help="Push there; without it, nothing is pushed.")
     ] = None,
     repository: Annotated[str | None, typer.Option("--repository", help="Scratch repository to push to.")] = None,
-    registry_ca: Annotated[Path | None, typer.Option("--registry-ca", help="PEM file of the registry's CA.")] = None,
-    registry_user: Annotated[
-        str | None, typer.Option("--registry-user", help=f"Our login there; its password is in {PASSWORD}.")
-    ] = None,
+    registry_ca: RegistryCa = None,
+    registry_user: RegistryUser = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     timeout: Annotated[
         str | None, typer.Option("--timeout", help="Limit for all builds of one host, e.g. 10m.")
@@ -143,27 +139,18 @@ def _confirm(fleet: Fleet, ways: tuple[Way, ...], name: str | None, *, yes: bool
 def _target(settings: Settings, name: str | None) -> AbstractContextManager[Target | None]:
     from contextlib import contextmanager
 
+    from audit.cli.registries import options_of
     from audit.probing import Target
-    from audit.registry import Client, Credentials, Options, Retry, Tls
+    from audit.registry import Client, Retry
 
-    password = os.environ.get(PASSWORD, "")
-    if bool(password) != bool(settings.registry_user):
-        raise UsageError(f"--registry-user and {PASSWORD} go together: give both, or neither for docker's own login")
-    if settings.registry_ca is not None and not settings.registry_ca.is_file():
-        raise UsageError(f"--registry-ca {settings.registry_ca}: there is no such file")
+    retry = Retry(tries=3, first=0.5, longest=4.0, longest_after=20.0, total=30.0)
+    options = options_of(settings, [name.partition("/")[0]] if name else [], retry)
 
     @contextmanager
     def opened() -> Iterator[Target | None]:
         if name is None:
             yield None
             return
-        host = name.partition("/")[0]
-        login = Credentials(username=settings.registry_user or "", password=password, origin=PASSWORD)
-        options = Options(
-            tls={host: Tls(ca_file=settings.registry_ca)} if settings.registry_ca else {},
-            credentials={host: login} if password else {},
-            retry=Retry(tries=3, first=0.5, longest=4.0, longest_after=20.0, total=30.0),
-        )
         with Client(options) as client:
             yield Target(client, name)
 

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     probe_repository: str = "fleet-audit-probe"
     registry_ca: Path | None = None
     registry_user: str | None = None
+    plain_http: Annotated[list[str], BeforeValidator(_listed)] = []
+    merge_engines: Annotated[list[str], BeforeValidator(_listed)] = []
 
     @classmethod
     def settings_customise_sources(

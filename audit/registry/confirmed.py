@@ -16,6 +16,10 @@ class ConfirmingClient(Client):
 
     _said: dict[Reference, str] | None = None
 
+    def __enter__(self) -> ConfirmingClient:
+        """Itself."""
+        return self
+
     def acknowledged(self, name: Reference) -> str | None:
         """The digest that the registry named when we pushed something under this name; None where it named none."""
         return (self._said or {}).get(name)

@@ -167,7 +167,7 @@ def test_a_private_folder_stands_only_in_flags_of_ours() -> None:
         parse_request(platforms=["amd64"], staging="r.example/a:1", secrets=["npm"], attest="require",
                       build_args=["X={scratch}/mine"]),
     )  # fmt: skip
-    words = plan.steps[0].work.build.argv_in("/tmp/private")  # noqa: S108 - a name, no file is made
+    words = plan.steps[0].work.build.argv_in("/tmp/private")
     assert "--metadata-file=/tmp/private/metadata.json" in words
     assert "--secret=id=npm,src=/tmp/private/secret-npm" in words
     assert "--build-arg=X={scratch}/mine" in words

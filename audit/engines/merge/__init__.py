@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Protocol, cast
 
+from audit.engines.able import Able
 from audit.engines.merge._step import (
-    Able,
     Action,
     Confirm,
     MergeHost,

@@ -88,14 +88,6 @@ class MergeHost(Model):
         return self.name or "this machine"
 
 
-class Able(Model):
-    """Whether an engine can do a step, and why it can or cannot, as one clause."""
-
-    ok: bool
-    why: str
-    warnings: tuple[str, ...] = ()
-
-
 class Run(Model):
     """A program to be run on the merge host, without a shell of ours.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audit.engines.merge._step import Able, Action, Confirm, MergeHost, MergeStep, Mount, PutManifest
+from audit.engines.able import Able
+from audit.engines.merge._step import Action, Confirm, MergeHost, MergeStep, Mount, PutManifest
 from audit.image.blobs import blobs as named
 from audit.image.descriptor import BadDescriptor, Descriptor
 from audit.image.merged import MergeRefused
