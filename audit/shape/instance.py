@@ -83,7 +83,7 @@ def _elsewhere(how: How, context: str | None) -> bool:
 
 
 def _unknown(world: World, name: str, say: Say, *, named: bool) -> Instance:
-    """A builder that we know nothing of: the engine's own, or one with a BuildKit of its own.
+    """A builder that we know nothing of: the engine of some context, or one with a BuildKit of its own.
 
     Raises:
         NoBuilder: it was named, and in this reading there is none of that name.
@@ -94,7 +94,9 @@ def _unknown(world: World, name: str, say: Say, *, named: bool) -> Instance:
     if not driver:
         raise NoBuilder(name)
     say("builders", f"builder {name}: driver {driver}")
-    if driver != "docker":
+    if driver == "docker":
+        world.elsewhere = True  # this context's engine or another's: what another's can be holds for this one too
+    else:
         world.builder = Builder(name=name, driver=driver)
     return Instance(driver, name)
 

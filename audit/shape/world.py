@@ -206,7 +206,7 @@ class World:
         others = [SOME] if listed is None else [one.name for one in listed.builders if one.name not in here][:MOST]
         if name == "BUILDX_BUILDER" and others:
             return (None, *others)
-        if name == "aliases.builder" and listed is not None and listed.selected in others:
+        if name == "aliases.builder" and (listed is None or listed.selected in others):
             return (None, "buildx")
         return ()
 
