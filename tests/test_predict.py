@@ -55,6 +55,14 @@ def test_reasons_are_shown_on_request(said: Said) -> None:
     assert "trust the `digest: sha256:…` that docker push prints" in told
 
 
+def test_what_is_alike_is_told_once(said: Said) -> None:
+    """Hosts with one reason and one remedy share them, and a refusal that hides two facts is told once."""
+    text = " ".join(said()[1].split())
+    assert "riscv64, trixie-containerd push an index" in text
+    assert "why: the engine and the image store are not known (denied" in text
+    assert text.count("permission denied while trying") == 1
+
+
 def test_another_way_of_building(said: Said) -> None:
     """--how answers for that command line: an explicit attestation fails on a graphdriver store."""
     code, out = said("amd64", "--how", "docker buildx build --provenance=mode=max --push")

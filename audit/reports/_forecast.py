@@ -101,12 +101,12 @@ def _because(row: Row, style: Style) -> Iterator[str]:
 
 def _closing(found: Forecast, style: Style) -> Iterator[str]:
     """What breaks, each with its reason and what to do; nothing where nothing does."""
-    for rows in _alike(found.indexes):
+    for rows in _alike(found.indexes, lambda row: (row.prediction.decisive, row.remedies)):
         verb = "pushes" if len(rows) == 1 else "push"
         yield from wrap(f'{_names(rows)} {verb} an index: `docker manifest create` will say "{REFUSAL}"', style.width)
         yield from labelled("why", rows[0].prediction.decisive, style)
         yield from labelled("fix", rows[0].remedies, style)
-    for rows in _alike(found.failing):
+    for rows in _alike(found.failing, lambda row: (row.prediction.possible, row.prediction.reasons[-1:])):
         shape = rows[0].prediction.shapes[0]
         what = shape.text if shape.kind == "fails" else "a build leaves nothing to push"
         yield from wrap(f"{_names(rows)}: {what}", style.width)
@@ -120,17 +120,33 @@ def _closing(found: Forecast, style: Style) -> Iterator[str]:
     for pool, shapes in found.split.items():
         parts = ", ".join(f"{', '.join(hosts)} {words}" for words, hosts in shapes.items())
         yield from wrap(f"pool {shown(pool)} is split: {shown(parts)}", style.width)
-    for rows in _alike(found.unknown):
+    for rows in _alike(found.unknown, lambda row: row.prediction.missing):
         yield from wrap(f"{_names(rows)}: cannot be told", style.width)
-        yield from labelled("why", rows[0].prediction.missing[:3], style)
+        yield from labelled("why", _causes(rows[0].prediction.missing)[:3], style)
 
 
-def _alike(rows: Iterable[Row]) -> list[list[Row]]:
-    """Hosts with one answer together."""
+def _alike(rows: Iterable[Row], told: Callable[[Row], tuple[object, ...]]) -> list[list[Row]]:
+    """Hosts of which the same would be told, together."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.prediction.kind, row.prediction.reasons, row.prediction.missing), []).append(row)
+        groups.setdefault(told(row), []).append(row)
     return list(groups.values())
+
+
+def _causes(missing: Iterable[str]) -> tuple[str, ...]:
+    """What is not known, by its cause: the one refusal that hides several facts is told once."""
+    found: dict[str, list[str]] = {}
+    for why in missing:
+        what, dark, cause = why.partition(_DARK)
+        found.setdefault(cause if dark else why, []).extend([what] if dark else [])
+    dark_of = {1: _DARK, 2: _DARK.replace(" is ", " are ")}
+    return tuple(
+        f"{' and '.join(names)}{dark_of[min(len(names), 2)]}{cause}" if names else cause
+        for cause, names in found.items()
+    )
+
+
+_DARK = " is not known ("
 
 
 def _names(rows: Iterable[Row]) -> str:

@@ -57,6 +57,11 @@ _ROWS = (
         "cli@v27.5.1:cli/command/image/push.go:65; run",
     ),
     Known(
+        "engine.containerd-store", "engine", "24.0.0",
+        "may keep its images in containerd's store",
+        "moby@v24.0.9:daemon/daemon.go:806; no containerd-snapshotter in v23.0.18; run",
+    ),
+    Known(
         "engine.prefers-buildkit", "engine", "23.0.0",
         "its ping names BuildKit, so a client of 20.10 builds with its own BuildKit unless told otherwise",
         "moby@v23.0.0:api/server/backend/build/backend.go; run with client 20.10.24",

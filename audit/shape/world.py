@@ -45,6 +45,7 @@ class Untold(Exception):  # noqa: N818 - an outcome on its way out, not a fault
 
 
 _OLDEST = Version("0")
+_WITH_CONTAINERD = KNOWN["engine.containerd-store"].since
 SOME = "some builder"
 MOST = 3
 """Builders that are looked at where the variable that names one is unknown."""
@@ -156,7 +157,7 @@ class World:
             if text:
                 why = f"the version {text!r} of {_PARTS[part]} cannot be read"
             if part == "engine" and self.store() is StoreKind.CONTAINERD:
-                self.fork.bound(part, Version("24.0"))  # the first with that store
+                self.fork.bound(part, Version(_WITH_CONTAINERD))
             return self.fork.at_least(part, floor, why)
         newest = NEWEST[part]
         if version > Version(newest):
@@ -218,10 +219,22 @@ class World:
     # -- the rest
 
     def store(self) -> StoreKind:
-        """The image store of the engine that builds or takes the image."""
+        """The image store of the engine that builds or takes the image.
+
+        Raises:
+            Untold: the facts contradict each other.
+        """
         store = None if self.elsewhere else self.fact(ImageStore)
+        engine = None if self.elsewhere else self.fact(Engine)
+        old = engine is not None and versions.at_least(engine.version, _WITH_CONTAINERD) is False
         if store is not None:
+            if old and store.kind is StoreKind.CONTAINERD:
+                raise Untold(
+                    f"the facts contradict each other: engine {self.release('engine')} has no containerd store"
+                )
             return store.kind
+        if old:
+            return StoreKind.GRAPHDRIVER
         why = "the engine of another context was not asked" if self.elsewhere else self.dark(ImageStore)
         return self.fork.choose("store", (StoreKind.CONTAINERD, StoreKind.GRAPHDRIVER), why)
 
