@@ -11,10 +11,10 @@ ROOT = Path(__file__).parent.parent / "audit"
 
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
-    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan",
+    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
 }  # fmt: skip
 SHELL = {"inventory", "kept", "registry", "wire"}
-TOP = {"flow", "probing", "merging", "cli"}
+TOP = {"flow", "probing", "merging", "building", "cli"}
 
 SHELL_MAY = {"errors", "model", "image"}
 WORLD = {

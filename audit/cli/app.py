@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from audit import __version__
-from audit.cli import check, compat, diagnose, inventory, merge, plan, predict, probe, rules, verify, whatif
+from audit.cli import build, check, compat, diagnose, inventory, merge, plan, predict, probe, rules, verify, whatif
 from audit.errors import FleetAuditError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
         "130/143 on signals."
     ),
 )
+app.command("build")(build.build)
 app.command("check")(check.check)
 app.command("compat")(compat.compat)
 app.command("diagnose")(diagnose.diagnose)

@@ -1,0 +1,83 @@
+"""The whole log of every attempt, redacted, a file each; a log that cannot be written costs no build."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from audit.errors import UsageError
+
+
+class Logs:
+    """A folder of logs.
+
+    Args:
+        folder: made where it is missing, for its owner alone.
+
+    Raises:
+        UsageError: it cannot be made or written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Make it."""
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise UsageError(f"--logs {folder}: cannot be made: {error.strerror or error}") from None
+        if not os.access(folder, os.W_OK):
+            raise UsageError(f"--logs {folder}: cannot be written to")
+
+    def open(self, platform: str, number: int, host: str) -> Log:
+        """The log of one attempt: ``linux-arm64.1.w07.log``; an older one of that name is replaced."""
+        words = (platform.replace("/", "-"), str(number), host)
+        name = ".".join(re.sub(r"[^A-Za-z0-9_.-]", "_", word)[:100] for word in words)
+        return Log(self.folder / f"{name}.log")
+
+
+class Log:
+    """One file.
+
+    Attributes:
+        path: of it.
+        fault: why it could not be written; empty: it could.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open it."""
+        self.path, self.fault = path, ""
+        self._file: TextIO | None = None
+        try:
+            path.unlink(missing_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            self._failed(error)
+
+    def write(self, line: str) -> None:
+        """Add a line, which is redacted already."""
+        if self._file is not None:
+            try:
+                self._file.write(f"{line}\n")
+                self._file.flush()
+            except OSError as error:
+                self._failed(error)
+
+    def __enter__(self) -> Log:
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close the file."""
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError as fault:
+                self._failed(fault)
+
+    def _failed(self, error: OSError) -> None:
+        self.fault = f"{self.path}: the log cannot be written: {error.strerror or error}"
+        self._file = None
