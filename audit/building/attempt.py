@@ -137,7 +137,7 @@ class Try:
 
     def _told(self, job: Job, ended: Ended, hearing: Hearing, sent: _Sent) -> Attempt:
         failed, why, status = _failure(ended, hearing, sent, stopped=self.stop.is_set())
-        match = _cause(hearing) if failed in ("build", "push", "begin") else None
+        match, sure = _cause(hearing) if failed in ("build", "push", "begin") else (None, False)
         left = hearing.left
         if ended.began and ended.undone is not True and not left:
             left = (
@@ -149,9 +149,9 @@ class Try:
             user=ended.user,
             failed=failed,
             why=why,
-            cause=f"{match.says}: {match.do}" if match else "",
+            cause=f"{'' if sure else 'perhaps '}{match.id}, {match.says}: {match.do}" if match else "",
             symptom=match.id if match else None,
-            for_good=match is not None and match.nature == "permanent",
+            for_good=match is not None and sure and match.nature == "permanent",
             exit=status,
             seconds=ended.seconds,
             log=str(self.log.path),
@@ -192,8 +192,10 @@ def _while(hearing: Hearing) -> str:
     return words.get(hearing.phase, "before the build")
 
 
-def _cause(hearing: Hearing) -> Match | None:
-    """What is known about such a log."""
-    text = "\n".join([*hearing.lines, hearing.refused]).encode()
-    found = diagnose([text], redact=lambda line: line).failures
-    return found[0] if found and found[0].score >= SURE else None
+def _cause(hearing: Hearing) -> tuple[Match | None, bool]:
+    """What is known about such a log, and whether the very line that says what went wrong says so."""
+    for sure, text in ((True, last_words(hearing.lines)), (False, "\n".join([*hearing.lines, hearing.refused]))):
+        found = diagnose([text.encode()], redact=lambda line: line).failures
+        if found and found[0].score >= SURE:
+            return found[0], sure
+    return None, False

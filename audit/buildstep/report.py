@@ -46,7 +46,7 @@ def _of(one: Built) -> Iterator[str]:
 
 def _more(attempt: Attempt) -> Iterator[str]:
     if attempt.cause:
-        yield f"  known as {attempt.symptom}: {attempt.cause}"
+        yield f"  known: {attempt.cause}"
     for left in attempt.left:
         yield f"  left on {attempt.host}: {left}"
     if attempt.log and attempt.failed is not None:

@@ -226,7 +226,11 @@ class _Verb:
                 report = self._merged(plan, report, saved, client, kept, stop)
                 self._write(report)
         if stopped:
-            self.warn(f"fleet-audit: {report.interrupted}: nothing was merged")
+            there = sum(one.there for one in report.platforms)
+            merged = "; nothing was merged" if plan.merge is not None else ""
+            self.warn(
+                f"fleet-audit: {report.interrupted}: {there} of {len(report.platforms)} platforms are there{merged}"
+            )
             return 128 + stopped[0]
         if not report.whole:
             failed = sum(not one.there for one in report.platforms)

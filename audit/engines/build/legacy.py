@@ -51,12 +51,14 @@ def _own_buildkit(client: DockerClient) -> bool:
 
 
 def _recipe(ask: Ask, builder: str, buildkit: str) -> Recipe:
+    """One builder's; the legacy builder would leave the container of a RUN that fails."""
+    clean = ("--force-rm",) if buildkit == "0" else ()
     return Recipe(
         engine=name,
         builder=builder,
         build=Command(
             environment=(("DOCKER_BUILDKIT", buildkit),),
-            argv=("docker", "build", *ask.flags(progress=buildkit == "1")),
+            argv=("docker", "build", *clean, *ask.flags(progress=buildkit == "1")),
             stdin="context" if ask.context == STDIN else "nothing",
         ),
         push=pushed(ask.reference),
