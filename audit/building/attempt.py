@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,8 @@ from audit.wire.sessions import run_script
 
 SURE = 60
 """Score from which on a known failure is believed to be the cause (1 to 99)."""
+
+_REFUSED = re.compile(r"\b401\b|unauthori[sz]ed|denied|no basic auth|failed to authorize", re.I)
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,10 @@ class Try:
     def _told(self, job: Job, ended: Ended, hearing: Hearing, sent: _Sent) -> Attempt:
         failed, why, status = _failure(ended, hearing, sent, stopped=self.stop.is_set())
         match, sure = _cause(hearing) if failed in ("build", "push", "begin") else (None, False)
+        cause = f"{'' if sure else 'perhaps '}{match.id}, {match.says}: {match.do}" if match else ""
+        if failed == "push" and not job.login and _REFUSED.search(why) and not sure:
+            registry = Reference.parse(self.step.staging).registry
+            cause = f"no right login for {registry}: log in on the worker as {ended.user}, or send one by --push-login"
         left = hearing.left
         if ended.began and ended.undone is not True and not left:
             left = (
@@ -149,7 +156,7 @@ class Try:
             user=ended.user,
             failed=failed,
             why=why,
-            cause=f"{'' if sure else 'perhaps '}{match.id}, {match.says}: {match.do}" if match else "",
+            cause=cause,
             symptom=match.id if match else None,
             for_good=match is not None and sure and match.nature == "permanent",
             exit=status,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -80,4 +81,7 @@ class Log:
 
     def _failed(self, error: OSError) -> None:
         self.fault = f"{self.path}: the log cannot be written: {error.strerror or error}"
-        self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # what was not written yet cannot be now
+                file.close()
