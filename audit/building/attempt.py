@@ -179,6 +179,8 @@ def _failure(ended: Ended, hearing: Hearing, sent: _Sent, *, stopped: bool) -> t
         if stopped:
             return "signal", f"it was ended {_while(hearing)}", None
         said = f"{ended.outcome}: {ended.detail}" if ended.detail else str(ended.outcome)
+        if ended.began and ended.outcome is Outcome.TIMEOUT:
+            return "timeout", f"it took too long {_while(hearing)} ({ended.detail}); --timeout allows more", None
         return "connect", f"the worker was lost {_while(hearing)} ({said})" if ended.began else said, None
     words = last_words(hearing.lines) or "it printed nothing"
     if hearing.build is None:

@@ -22,7 +22,6 @@ def told(report: Report) -> Iterator[str]:
         lines = list(_of(one))
         yield f"{short(one.platform):<{width}}  {lines[0]}"
         yield from (f"{'':<{width}}  {line}" for line in lines[1:])
-    yield from report.notes
 
 
 def _of(one: Built) -> Iterator[str]:

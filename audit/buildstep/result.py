@@ -14,10 +14,10 @@ SCHEMA_VERSION: Literal[1] = 1
 
 State = Literal["built", "present", "failed", "stopped", "not-begun"]
 """built now; present already, under the same inputs; failed for good; ended by a signal; never begun."""
-When = Literal["context", "connect", "begin", "build", "push", "confirm", "conflict", "shape", "signal"]
-"""Where an attempt failed: the context could not be read; the worker could not be reached or was lost; the script could
-not begin; docker build; docker push; the registry could not confirm it; the tag moved meanwhile; what arrived is not
-what was foretold; somebody pressed Ctrl-C."""
+When = Literal["context", "connect", "timeout", "begin", "build", "push", "confirm", "conflict", "shape", "signal"]
+"""Where an attempt failed: the context could not be read; the worker could not be reached or was lost; it took too
+long; the script could not begin; docker build; docker push; the registry could not confirm it; the tag moved meanwhile;
+what arrived is not what was foretold; somebody pressed Ctrl-C."""
 
 
 class Attempt(Model):
@@ -52,7 +52,7 @@ class Attempt(Model):
     @property
     def elsewhere(self) -> bool:
         """Another worker may do better: neither the input nor the registry's answer is at fault."""
-        return self.failed in ("connect", "begin", "build", "push") and not self.for_good
+        return self.failed in ("connect", "timeout", "begin", "build", "push") and not self.for_good
 
 
 class Built(Model):
@@ -90,7 +90,6 @@ class Report(Model):
     platforms: tuple[Built, ...]
     merged: tuple[str, ...] = Field(default=(), description="REPO:TAG@DIGEST of every tag that was merged")
     interrupted: str | None = Field(default=None, description="The signal that ended it early")
-    notes: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:

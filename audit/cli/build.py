@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets as randomness
-import signal
-import sys
-import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -34,22 +27,6 @@ from audit.cli.plan import (
 )
 from audit.cli.registries import PlainHttp, RegistryCa, RegistryUser
 from audit.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from audit.building import Logs, Material
-    from audit.building.material import Context as ContextLike
-    from audit.buildstep.result import Report
-    from audit.cli.settings import Settings
-    from audit.image.reference import Reference
-    from audit.kept import Kept
-    from audit.plan import Plan, Request
-    from audit.registry.confirmed import ConfirmingClient
-    from audit.run import SavedRun
-
-OLD = 3600.0
-"""Seconds after which facts are old enough to be told so."""
 
 PushLogin = Annotated[
     bool,
@@ -111,6 +88,7 @@ def build(
     Prints REPO:TAG@DIGEST of the merged image, or without -t of each platform's. Exit code 1: the plan is not whole,
     and nothing was built; 5: a platform failed, and nothing was merged.
     """
+    from audit.cli.buildrun import Building
     from audit.cli.check import gathered
     from audit.cli.output import require_writable
     from audit.cli.settings import settings_of
@@ -128,7 +106,7 @@ def build(
     seconds = _seconds(timeout)
     if digests is not None:
         require_writable(digests, "--digests")
-    verb = _Verb(request, settings, seconds, digests, logs, keep_going, force, cache, quiet, verbose)
+    verb = Building(request, settings, seconds, digests, logs, keep_going, force, cache, quiet, verbose)
     material = verb.material(secret or (), push_login=push_login)
     stopped: list[int] = []
     saved = gathered(
@@ -137,179 +115,6 @@ def build(
     if stopped:
         return 128 + stopped[0]
     return verb.run(saved, material)
-
-
-class _Verb:
-    """What the parts of the verb share."""
-
-    def __init__(
-        self, request: Request, settings: Settings, seconds: float, digests: Path | None, logs: Path | None,
-        keep_going: bool, force: bool, cache: bool, quiet: bool, verbose: int,
-    ) -> None:  # fmt: skip
-        from platformdirs import user_state_path
-
-        self.request, self.settings, self.seconds, self.digests = request, settings, seconds, digests
-        self.keep_going, self.force, self.cache = keep_going, force, cache
-        self.quiet, self.verbose = quiet, verbose
-        self.state = user_state_path("fleet-audit")
-        name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{randomness.token_hex(3)}"
-        self.logs = logs or self.state / "builds" / name
-
-    def tell(self, line: str) -> None:
-        """A line for people, unless they want none."""
-        if not self.quiet:
-            self.warn(f"fleet-audit: {line}")
-
-    def warn(self, line: str) -> None:
-        """A line for people."""
-        from audit.reports import _inert
-
-        print(_inert.terminal(line), file=sys.stderr)
-
-    @property
-    def names(self) -> list[Reference]:
-        """Every image of the request; the login that is given is for the first one's registry."""
-        from audit.image.reference import Reference
-
-        return [Reference.parse(text) for text in (*self.request.tags, self.request.staging)]
-
-    def material(self, secrets: Sequence[str], *, push_login: bool) -> Material:
-        """Everything that is to be sent, read before anybody is contacted."""
-        from audit.building import Material, login_of, secrets_of
-        from audit.cli.registries import options_of
-        from audit.registry import ONCE
-
-        read = secrets_of(secrets, os.environ)
-        login, words = None, ()  # type: tuple[bytes | None, tuple[str, ...]]
-        if push_login:
-            *targets, stage = self.names
-            options = options_of(self.settings, [name.registry for name in self.names], ONCE)
-            login, words = login_of(options, stage, targets, os.environ)
-        context: ContextLike | None = None
-        if not self.request.from_git:
-            from audit.context import open_context
-
-            opened = open_context(Path(self.request.context), self.request.dockerfile)
-            for note in opened.notes:
-                self.tell(note)
-            self.tell(f"context: {opened.files} files, {opened.bytes} bytes")
-            context = opened
-        return Material(context=context, secrets=read, login=login, words=words)
-
-    def run(self, saved: SavedRun, material: Material) -> int:
-        """Plan, build, merge, tell."""
-        from audit import flow
-        from audit.building import Logs, held
-        from audit.cli import check
-        from audit.cli.registries import kept_of, opened
-        from audit.plan import make_plan
-
-        plan = make_plan(flow.judged(saved), self.request)
-        if not plan.whole:
-            self._refuse(plan)
-            return plan.exit_code
-        self._before(plan)
-        logs = Logs(self.logs)
-        kept = kept_of(cache=self.cache)
-        stop, stopped = threading.Event(), list[int]()
-        registries = [name.registry for name in self.names]
-        with (
-            held(self.state / "locks", self.request.staging),
-            opened(self.settings, registries, kept) as client,
-            check._signals(stop, stopped),
-        ):
-            report = self._built(plan, saved, material, client, logs, kept, stop)
-            if stopped:
-                report = report.model_copy(update={"interrupted": signal.Signals(stopped[0]).name})
-            self._after(report)
-            if report.whole and plan.merge is not None and not stopped:
-                report = self._merged(plan, report, saved, client, kept, stop)
-                self._write(report)
-        if stopped:
-            there = sum(one.there for one in report.platforms)
-            merged = "; nothing was merged" if plan.merge is not None else ""
-            self.warn(
-                f"fleet-audit: {report.interrupted}: {there} of {len(report.platforms)} platforms are there{merged}"
-            )
-            return 128 + stopped[0]
-        if not report.whole:
-            failed = sum(not one.there for one in report.platforms)
-            merged = ", and nothing was merged" if plan.merge is not None else ""
-            self.warn(f"fleet-audit: {failed} of {len(report.platforms)} platforms failed{merged}; logs: {logs.folder}")
-            return 5
-        write_names = report.merged or tuple(one.reference or one.tag for one in report.platforms)
-        _stdout(write_names)
-        return 0
-
-    def _refuse(self, plan: Plan) -> None:
-        """As `plan` prints it, but on stderr: nothing was built."""
-        from audit.cli.output import style_of
-        from audit.reports._plan import FORMATS
-
-        style = style_of(self.settings.color, self.verbose, self.settings.fail_on)
-        print("".join(FORMATS["text"](plan, style)).rstrip("\n"), file=sys.stderr)
-        self.warn("fleet-audit: nothing was built, since the plan is not whole")
-
-    def _before(self, plan: Plan) -> None:
-        age = time.time() - plan.facts_from.timestamp()
-        if age > OLD:
-            self.tell(f"the workers were looked at {age / 3600:.1f} hours ago; what they are now is not known")
-        for note in plan.notes:
-            self.tell(note)
-        if self.verbose:
-            self.tell(plan.attestations.why)
-            for step in plan.steps:
-                self.tell(f"{step.platform} on {step.host} ({step.work.why}): {step.shape.text}")
-
-    def _built(
-        self, plan: Plan, saved: SavedRun, material: Material, client: ConfirmingClient, logs: Logs, kept: Kept,
-        stop: threading.Event,
-    ) -> Report:  # fmt: skip
-        from audit.building import Builds, Site
-        from audit.cli import check
-        from audit.cli.buildlines import showing
-
-        with showing(self.request.platforms, quiet=self.quiet) as watchers:
-            site = Site(
-                fleet=saved.fleet, material=material, logs=logs, options=check.wire_options(self.settings),
-                limit=self.seconds, keep_going=self.keep_going, force=self.force, kept=kept, stop=stop,
-                watchers=watchers,
-            )  # fmt: skip
-            return Builds(plan, site, client).run()
-
-    def _after(self, report: Report) -> None:
-        """Say what came of each platform; failures to those, too, who want to hear nothing else."""
-        from audit.buildstep.report import told
-
-        if not self.quiet or not report.whole:
-            for line in told(report):
-                self.warn(line)
-        self._write(report)
-
-    def _write(self, report: Report) -> None:
-        from audit.cli.output import write_file
-
-        if self.digests is not None:
-            body = report.model_dump(mode="json")
-            write_file(self.digests, [json.dumps(body, indent=2), "\n"])
-
-    def _merged(
-        self, plan: Plan, report: Report, saved: SavedRun, client: ConfirmingClient, kept: Kept, stop: threading.Event
-    ) -> Report:  # fmt: skip
-        from audit.building import merged
-        from audit.cli import check
-
-        done = merged(
-            client, plan, report, saved.fleet, check.wire_options(self.settings), kept=kept, stop=stop, tell=self.tell
-        )  # fmt: skip
-        names = tuple(f"{tag.name}:{tag.tag}@{done.digest}" for tag in done.tags)
-        return report.model_copy(update={"merged": names})
-
-
-def _stdout(names: Sequence[str]) -> None:
-    from audit.cli.output import write_stdout
-
-    write_stdout(f"{name}\n" for name in names)
 
 
 def _seconds(timeout: str | None) -> float:
