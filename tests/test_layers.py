@@ -13,7 +13,7 @@ CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
     "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
 }  # fmt: skip
-SHELL = {"inventory", "kept", "registry", "wire"}
+SHELL = {"context", "inventory", "kept", "registry", "wire"}
 TOP = {"flow", "probing", "merging", "building", "cli"}
 
 SHELL_MAY = {"errors", "model", "image"}
