@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from audit.building import Builds
 from audit.building.confirming import Confirmed, confirm
 from audit.cli.app import run
 from audit.image.media import OCI_INDEX
@@ -378,6 +379,26 @@ def test_a_difference_is_told_and_not_merged(
     assert one["differences"][0].startswith(f"predicted {OCI_INDEX}, arrived ")
     assert "its config says linux/amd64, where linux/riscv64 was to be built" in one["differences"][1]
     assert "what arrived is not what was foretold" in done.err
+
+
+def test_a_context_that_changes_is_noticed(
+    site: Site, build: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is written to between the look at the folder and the stream: told, not tried elsewhere."""
+    site.write(PLAIN)
+    (site.context / "large").write_bytes(b"x" * 3_000_000)
+    whole = Builds._standing
+
+    def meanwhile(self: Builds) -> dict[str, str | None]:
+        (site.context / "large").write_bytes(b"y" * 3_000_001)
+        return whole(self)
+
+    monkeypatch.setattr(Builds, "_standing", meanwhile)
+    done = build("amd64", "--prefer", "amd64")
+    assert (done.code, done.out) == (5, "")
+    (attempt,) = done.of["amd64"]["attempts"]
+    assert attempt["failed"] == "context"
+    assert "large changed while the build context was sent" in attempt["why"]
 
 
 def test_bad_input_costs_no_build(site: Site, build: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,8 +68,6 @@ class Builds:
         self.plan, self.site, self.client = plan, site, client
         self._hosts = {host.name: host for host in site.fleet.hosts}
         self._broken = threading.Event()
-        self._lock = threading.Lock()
-        self._sent: dict[str, str] = {}
         self._context = site.material.context.digest() if site.material.context else None
 
     def run(self) -> Report:
@@ -160,22 +158,12 @@ class Builds:
                 site.watchers.note(step.platform, log.fault)
         confirmed = None
         if attempt.failed is None and digest is not None:
-            if changed := self._changed(step, one.sent):
-                return attempt.model_copy(update={"failed": "context", "why": changed}), None
+            if one.sent not in (None, self._context):
+                why = "the context changed while it was being sent, so that platforms would differ; build again"
+                return attempt.model_copy(update={"failed": "context", "why": why}), None
             confirmed = confirm(self.client, step, work, digest, site.kept)
             attempt = attempt.model_copy(update={"failed": confirmed.failed, "why": confirmed.why})
         return attempt, confirmed
-
-    def _changed(self, step: BuildStep, sent: str | None) -> str:
-        """Why a platform was built from another context than its neighbours; empty: it was not."""
-        if sent is None:
-            return ""
-        with self._lock:
-            self._sent.setdefault(sent, step.platform)
-            others = [platform for digest, platform in self._sent.items() if digest != sent]
-        if not others:
-            return ""
-        return f"the context changed while it was being sent: {others[0]} was built from another one; build again"
 
     # -------------------------------------------------------------------- ends
 
