@@ -190,10 +190,12 @@ def test_five_platforms_become_one_tag(site: Site, build: Callable[..., Done]) -
     }  # fmt: skip
     assert third.of["s390x"]["why"] == "nothing stands under its staging tag any more"
     assert third.out.splitlines() == [third.of[arch]["reference"] for arch in ("amd64", "s390x", "riscv64")]
-    other = build("amd64", "--build-arg", "WHO=me", "-q", "--limit", "builders")
+    other = build("amd64", "--build-arg", "WHO=me", "--build-arg", "API_TOKEN=hush-hush", "-q", "--limit", "builders")
     assert other.of["amd64"]["state"] == "built"
     assert "inputs differ" in other.of["amd64"]["why"]
     assert other.err == ""
+    assert "--build-arg=WHO=me" in (words := Path(other.of["amd64"]["attempts"][0]["log"]).read_text())
+    assert "hush-hush" not in words
 
 
 def forget(site: Site, reference: str) -> None:

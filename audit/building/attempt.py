@@ -20,6 +20,7 @@ from audit.model import Fleet, Host, Outcome
 from audit.plan import BuildStep
 from audit.plan.model import Work
 from audit.wire import WireOptions
+from audit.wire.redact import redact
 from audit.wire.session import Ended, Script, Stream
 from audit.wire.sessions import run_script
 
@@ -126,7 +127,7 @@ class Try:
         self.log.write(f"# {self.step.platform} on {self.host.name}")
         for command in (self.work.build, self.work.push):
             if command is not None:
-                self.log.write(f"# {self.material.masked(command.text)}")
+                self.log.write(f"# {redact(self.material.masked(command.text))}")
 
     def _line(self, hearing: Hearing, stream: Stream, line: str) -> None:
         with self._lock:

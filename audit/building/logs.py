@@ -11,6 +11,9 @@ from typing import TextIO
 
 from audit.errors import UsageError
 
+MOST_BYTES = 256 << 20
+"""Of one log: a worker that prints without end must not fill this machine's disk."""
+
 
 class Logs:
     """A folder of logs.
@@ -51,6 +54,7 @@ class Log:
         """Open it."""
         self.path, self.fault = path, ""
         self._file: TextIO | None = None
+        self._left = MOST_BYTES
         try:
             path.unlink(missing_ok=True)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -60,9 +64,10 @@ class Log:
 
     def write(self, line: str) -> None:
         """Add a line, which is redacted already."""
-        if self._file is not None:
+        if self._file is not None and self._left > 0:
+            self._left -= len(line.encode("utf-8", "backslashreplace")) + 1
             try:
-                self._file.write(f"{line}\n")
+                self._file.write(f"{line}\n" if self._left > 0 else "# the log is cut here: it is too long\n")
                 self._file.flush()
             except OSError as error:
                 self._failed(error)

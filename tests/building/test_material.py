@@ -133,6 +133,15 @@ def test_a_log_that_cannot_be_written_costs_no_build(tmp_path: Path) -> None:
         Logs(tmp_path / "file" / "folder")
 
 
+def test_a_log_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a bound, with a line that says so."""
+    monkeypatch.setattr("audit.building.logs.MOST_BYTES", 100)
+    with Logs(tmp_path).open("linux/amd64", 1, "w1") as log:
+        for _ in range(50):
+            log.write("x" * 30)
+    assert log.path.read_text() == f"{'x' * 30}\n" * 3 + "# the log is cut here: it is too long\n"
+
+
 def test_one_build_at_a_time_to_a_tag(tmp_path: Path) -> None:
     """The second one is told who has it; another tag is free, and so is this one afterwards."""
     with held(tmp_path, "r/app:1"):
