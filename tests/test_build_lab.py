@@ -76,7 +76,8 @@ class Site:
 
     def write(self, dockerfile: str, *, shell: bool = False) -> None:
         """The context: a Dockerfile, a file, and where asked for a shell of this machine with its libraries."""
-        (self.context / "Dockerfile").write_text(dockerfile)
+        # No cache of an earlier run may stand for a step that a test waits for.
+        (self.context / "Dockerfile").write_text(re.sub("^RUN .*", rf"\g<0>; : {self.name}", dockerfile, flags=re.M))
         (self.context / "hello").write_text(self.name)
         if shell:
             for program in ("dash", "sleep", "cat"):
@@ -102,7 +103,7 @@ class Site:
 def facts(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the audit finds, asked once."""
     file = tmp_path_factory.mktemp("facts") / "run.json"
-    hosts = ["amd64", "arm64", "s390x", "ppc64le", "riscv64", "trixie-containerd"]
+    hosts = [*FIVE.split(","), "trixie-containerd", "bookworm-sudo", "hidden", "bastion"]
     argv = [sys.executable, "-m", "audit", "check", "-i", str(lab.inventory), "-q", "--save", str(file), *hosts]
     subprocess.run(argv, capture_output=True, timeout=120, check=False)
     return file
@@ -113,7 +114,7 @@ def site(lab: Lab, tmp_path: Path, facts: Path, monkeypatch: pytest.MonkeyPatch)
     """A context and names of its own; after the test nothing is left on any worker that it may have used."""
     monkeypatch.setenv("FLEET_AUDIT_REGISTRY_PASSWORD", lab.credentials["live"])
     yield Site(lab, tmp_path, facts)
-    for name in (*FIVE.split(","), "trixie-containerd"):
+    for name in (*FIVE.split(","), "trixie-containerd", "bookworm", "hidden"):
         wait_for(f"nothing of ours on {name}", partial(clean, lab.workers[name]), 60)
 
 
@@ -147,7 +148,8 @@ def begun(site: Site, platforms: str, *more: str) -> subprocess.Popen[str]:
             waiting.discard(line.partition("|")[0].strip())
         if not waiting:
             return process
-    raise AssertionError(f"it did not come so far: {waiting}")
+    out, _ = process.communicate(timeout=60)
+    raise AssertionError(f"it did not come so far: {waiting}; {out}")
 
 
 def ended(site: Site, process: subprocess.Popen[str]) -> Done:
@@ -381,6 +383,24 @@ def test_a_difference_is_told_and_not_merged(
     assert one["differences"][0].startswith(f"predicted {OCI_INDEX}, arrived ")
     assert "its config says linux/amd64, where linux/riscv64 was to be built" in one["differences"][1]
     assert "what arrived is not what was foretold" in done.err
+
+
+def test_it_builds_as_root_through_sudo_and_behind_a_jump_host(
+    site: Site, build: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest client's own BuildKit, and buildx behind the bastion: secret and login reach both."""
+    monkeypatch.setenv("FLEET_AUDIT_STAGING_USERNAME", "staging")
+    monkeypatch.setenv("FLEET_AUDIT_STAGING_PASSWORD", site.lab.credentials["staging"])
+    (site.folder / "tok").write_text("hush-hush-hush\n")
+    site.write("FROM scratch\nCOPY root/ /\nRUN --mount=type=secret,id=tok cat /run/secrets/tok\n", shell=True)
+    for host in ("bookworm-sudo", "hidden"):
+        secret = f"id=tok,src={site.folder}/tok"
+        done = build("amd64", "--on", f"amd64={host}", "--push-login", "--secret", secret, "--force")
+        assert done.code == 0, done.err
+        attempt = done.of["amd64"]["attempts"][0]
+        assert (attempt["host"], attempt["user"], attempt["left"]) == (host, "root", [])
+        assert "***" in done.err
+        assert "hush-hush" not in done.err
 
 
 def test_a_context_that_changes_is_noticed(
