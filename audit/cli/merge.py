@@ -239,7 +239,7 @@ def _document(client: Client, step: MergeStep, choice: Choice | None, done: Done
     merged, counts = step.merged, client.counts
     return {
         "schema_version": SCHEMA_VERSION,
-        "digest": merged.digest,
+        "digest": done.digest if done else merged.digest,
         "media_type": merged.media_type,
         "tags": [f"{tag.name}:{tag.tag}" for tag in step.tags] if choice else [],
         "pushed": done is not None and not done.unchanged,
@@ -257,7 +257,7 @@ def _document(client: Client, step: MergeStep, choice: Choice | None, done: Done
             }
             for one in step.sources
         ],
-        "index": json.loads(merged.raw),
+        "index": _index(step, done),
         "notes": list(merged.notes),
         "requests": {
             "total": counts.requests,
@@ -267,3 +267,9 @@ def _document(client: Client, step: MergeStep, choice: Choice | None, done: Done
             "bytes_sent": counts.bytes_sent,
         },
     }
+
+
+def _index(step: MergeStep, done: Done | None) -> Any:
+    """What stands there, or would; None where it stands in another spelling, and was not read again."""
+    raw = done.raw if done else step.merged.raw
+    return json.loads(raw) if raw else None

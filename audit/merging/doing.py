@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pydantic import Field
+
 from audit.engines.merge import Action, Confirm, MergeStep, Mount, PutManifest, Run
 from audit.engines.merge.registry import blobs
 from audit.errors import StepError
@@ -18,6 +20,7 @@ from audit.image.reference import Reference
 from audit.kept import Kept
 from audit.merging.choosing import Choice
 from audit.merging.hosts import Place
+from audit.merging.told import Wanted, wanted_after
 from audit.model import Model
 from audit.registry import Client, Denied, Invalid, MissingParts, NotAllowed, NotFound, RegistryError
 from audit.registry.confirmed import ConfirmingClient
@@ -30,8 +33,9 @@ class Done(Model):
 
     Attributes:
         tags: what it is called now, each at the digest.
-        digest: of the index.
+        digest: of the index; where an engine writes it in a spelling of its own, of that.
         media_type: of it.
+        raw: its bytes.
         engine: that did it; None where nothing had to be done.
         unchanged: the tags stood there already.
         pushed: children that were pushed.
@@ -42,6 +46,7 @@ class Done(Model):
     tags: tuple[Reference, ...]
     digest: str
     media_type: str
+    raw: bytes = Field(default=b"", repr=False, exclude=True)
     engine: str | None = None
     unchanged: bool = False
     pushed: int = 0
@@ -55,9 +60,12 @@ class _Doing:
 
     client: Client
     step: MergeStep
+    engine: str
     place: Place
     connections: int
     tell: Callable[[str], None]
+    wanted: Wanted
+    begun: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     mounted: int = 0
     streamed: int = 0
@@ -70,15 +78,23 @@ class _Doing:
             self.pushed += pushed
 
 
-def unchanged(client: Client, step: MergeStep) -> Done | None:
-    """What is there already: one HEAD a tag; None where any tag stands for something else, or for nothing."""
+def unchanged(client: Client, step: MergeStep, digest: str | None = None) -> Done | None:
+    """What is there already: one HEAD a tag; None where any tag stands for something else, or for nothing.
+
+    Args:
+        client: of the registries.
+        step: what is merged.
+        digest: that the tags should have, where it is not that of the step's index.
+    """
+    wanted = digest or step.merged.digest
     for tag in step.tags:
         try:
-            if client.head(tag).digest != step.merged.digest:
+            if client.head(tag).digest != wanted:
                 return None
         except NotFound:
             return None
-    return _done(step, engine=None, unchanged=True)
+    return Done(tags=step.tags, digest=wanted, media_type=step.merged.media_type, unchanged=True,
+                raw=step.merged.raw if wanted == step.merged.digest else b"")  # fmt: skip
 
 
 def carry_out(
@@ -106,37 +122,52 @@ def carry_out(
         StepError: it failed; no tag was changed, unless the sentence says so.
     """
     kept = kept or Kept(None)
-    names = [f"merged {tag.familiar}" for tag in step.tags]
-    if all(kept.last(name) == step.merged.digest for name in names) and (there := unchanged(client, step)):
-        return there
-    doing = _Doing(client, step, place or Place(), connections, tell)
+    names = [_noted(tag, choice.engine, step) for tag in step.tags]
+    merged = step.merged
+    before = {kept.last(name) for name in names}
+    last = before.pop() if len(before) == 1 else None
+    if last is not None and (last == merged.digest or choice.engine == "manifest"):
+        there = unchanged(client, step, last)
+        if there is not None:
+            return there
+    doing = _Doing(client, step, choice.engine, place or Place(), connections, tell,
+                   Wanted(merged.digest, merged.raw))  # fmt: skip
     tags = dict.fromkeys(step.tags, False)
     try:
         for kind, group in itertools.groupby(choice.actions, key=_side_by_side):
             _group(doing, kind, list(group), tags)
+        if choice.engine != "registry":
+            for tag in step.tags:
+                _confirm(doing, tag)
     except (StepError, MergeRefused) as error:
-        done = [tag.familiar for tag, stands in tags.items() if stands]
+        done = [tag.familiar for tag, stands in tags.items() if stands or (doing.begun and _stands(doing, tag))]
         if not done:
             raise
         raise StepError(f"{error} (done already: {', '.join(done)})") from None
-    if choice.engine != "registry":
-        for tag in step.tags:
-            _confirm(doing, Confirm(target=tag, digest=step.merged.digest), choice.engine)
     for name in names:
-        kept.remember(name, step.merged.digest)
-    return _done(step, engine=choice.engine, mounted=doing.mounted, streamed=doing.streamed, pushed=doing.pushed)
+        kept.remember(name, doing.wanted.digest)
+    return Done(
+        tags=step.tags, digest=doing.wanted.digest, media_type=merged.media_type, raw=doing.wanted.raw,
+        engine=choice.engine, mounted=doing.mounted, streamed=doing.streamed, pushed=doing.pushed,
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------- inside
 
 
-def _done(step: MergeStep, *, engine: str | None, unchanged: bool = False, mounted: int = 0, streamed: int = 0,
-          pushed: int = 0) -> Done:  # fmt: skip
-    merged = step.merged
-    return Done(
-        tags=step.tags, digest=merged.digest, media_type=merged.media_type, engine=engine, unchanged=unchanged,
-        mounted=mounted, streamed=streamed, pushed=pushed,
-    )  # fmt: skip
+def _noted(tag: Reference, engine: str, step: MergeStep) -> str:
+    """Under which name it is remembered what a merge left: the index that was wanted, or another spelling of it."""
+    if engine == "manifest":
+        return f"merged {tag.familiar} by {engine} of {step.merged.digest}"
+    return f"merged {tag.familiar}"
+
+
+def _stands(doing: _Doing, tag: Reference) -> bool:
+    """Whether a program that failed has done this tag all the same."""
+    try:
+        return doing.client.head(tag).digest == doing.wanted.digest
+    except RegistryError:
+        return False
 
 
 def _side_by_side(action: Action) -> str:
@@ -167,7 +198,7 @@ def _group(doing: _Doing, kind: str, actions: Sequence[Action], tags: dict[Refer
             _tag(doing, action)
             tags[action.target] = True
         elif isinstance(action, Confirm):
-            _confirm(doing, action, "registry")
+            _confirm(doing, action.target)
         elif isinstance(action, Run):
             doing.tell(action.about or action.argv[0])
             _run(doing, action)
@@ -284,26 +315,20 @@ def _children_again(doing: _Doing, tag: Reference, digests: Iterable[str]) -> No
             _child(doing, put)
 
 
-def _confirm(doing: _Doing, action: Confirm, engine: str) -> None:
+def _confirm(doing: _Doing, tag: Reference) -> None:
     """One HEAD, unless the registry has named the digest when it took the manifest."""
     client = doing.client
-    if isinstance(client, ConfirmingClient) and client.acknowledged(action.target) == action.digest:
+    if isinstance(client, ConfirmingClient) and client.acknowledged(tag) == doing.wanted.digest:
         return
-    found = client.head(action.target).digest
-    if found != action.digest:
+    found = client.head(tag).digest
+    if found != doing.wanted.digest:
         raise StepError(
-            f"{action.target.familiar} stands for {found} after the merge by {engine}, where {action.digest} was "
+            f"{tag.familiar} stands for {found} after the merge by {doing.engine}, where {doing.wanted.digest} was "
             "wanted; see whether somebody else writes that tag, then merge again"
         )
 
 
 def _run(doing: _Doing, action: Run) -> None:
+    doing.begun = doing.begun or action.changes
     said = doing.place.run(action)
-    if action.gives != "digest":
-        return
-    found = said.strip().splitlines()[-1].strip() if said.strip() else ""
-    if found != doing.step.merged.digest:
-        raise StepError(
-            f"{doing.place}: {action.about or action.argv[0]} gave {found[:100] or 'no digest'}, where "
-            f"{doing.step.merged.digest} was wanted; see what stands there now, and use --engine registry"
-        )
+    doing.wanted = wanted_after(action, said, doing.wanted, doing.step.merged, str(doing.place))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 import threading
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from audit.engines.merge import MergeHost, Run
+from audit.engines.merge import SCRATCH, MergeHost, Run
 from audit.errors import StepError
 from audit.model import Fleet, Host, Outcome
 from audit.wire import WireOptions
@@ -48,12 +48,15 @@ class Place:
         return self.host.name if self.host else "this machine"
 
     def run(self, action: Run, limit: float = LIMIT) -> str:
-        """Run a program to its end; what it printed on stdout.
+        """Run a program to its end; what it printed on stdout. Its private folder, if it has one, is gone then.
 
         Raises:
             StepError: it failed, or could not be run; the sentence has its last words.
         """
-        ended, said, wrong = self._script(_command(action.argv, action.environment), action.stdin, limit)
+        folder = f"/tmp/fleet-audit-{secrets.token_hex(8)}"  # noqa: S108 - made there, unguessable, and ours alone
+        ended, said, wrong = self._script(script_of(action, folder), action.stdin, limit)
+        if ended.undone is False:
+            raise StepError(f"{self}: {folder} could not be removed again; remove it there")
         if ended.outcome is Outcome.OK and ended.exit == 0:
             return "\n".join(said)
         last = next((line for line in reversed(wrong or said) if line.strip()), "") or ended.detail
@@ -62,7 +65,7 @@ class Place:
 
     def ask(self) -> MergeHost:
         """Which clients of Docker's are there; why not, where that cannot be told."""
-        ended, said, _ = self._script(_ASK, "", 60.0)
+        ended, said, _ = self._script(Script(_ASK), "", 60.0)
         name = self.host.name if self.host else None
         if ended.outcome is not Outcome.OK:
             return MergeHost(name=name, why=f"{self} could not be asked: {ended.detail or ended.outcome}")
@@ -75,7 +78,7 @@ class Place:
             name=name, client=client[1] if client else None, buildx=buildx[1] if buildx and client else None, why=why
         )
 
-    def _script(self, text: str, stdin: str, limit: float) -> tuple[Ended, list[str], list[str]]:
+    def _script(self, script: Script, stdin: str, limit: float) -> tuple[Ended, list[str], list[str]]:
         lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
 
         def heard(stream: Stream, line: str) -> None:
@@ -84,13 +87,18 @@ class Place:
             del kept[:-MOST_LINES]
 
         ended = run_script(
-            self.host or _LOCAL, Script(text), [stdin.encode()] if stdin else [], options=self.options, on_line=heard,
+            self.host or _LOCAL, script, [stdin.encode()] if stdin else [], options=self.options, on_line=heard,
             stop=self.stop, limit=limit, fleet=self.fleet,
         )  # fmt: skip
         return ended, lines["stdout"], lines["stderr"]
 
 
-def _command(argv: Sequence[str], environment: Mapping[str, str]) -> str:
-    """One command for a shell, every word quoted."""
-    words = [f"{key}={value}" for key, value in environment.items()]
-    return shlex.join([*(["env", *words] if words else []), *argv]) + "\n"
+def script_of(action: Run, folder: str) -> Script:
+    """What is run for it; its private folder stands where `SCRATCH` does."""
+    words = [folder if word == SCRATCH else word for word in action.argv]
+    variables = [f"{key}={value}" for key, value in action.environment.items()]
+    # Every word is quoted: nothing that a registry or an inventory said is the shell's.
+    command = shlex.join([*(["env", *variables] if variables else []), *words]) + "\n"
+    if SCRATCH not in action.argv:
+        return Script(command)
+    return Script(f"mkdir -m 700 {folder} || exit\n{command}", undo=f"rm -rf {folder}")

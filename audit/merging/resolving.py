@@ -292,4 +292,5 @@ def _described(source: Source) -> MergeSource:
         wanted=source.wanted,
         attested=len(images) < len(rows),
         types=tuple(dict.fromkeys(row.media_type for row in rows)) or (source.media_type,),
+        children=tuple(rows),
     )

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from audit import versions
-from audit.engines.merge import ORDER
+from audit.engines.merge import (
+    ORDER,
+    imagetools_fault,
+    imagetools_notes,
+    manifest_fault,
+    manifest_is_far,
+    manifest_is_index,
+    manifest_is_mixed,
+)
 from audit.facts.buildx import Buildx
 from audit.facts.docker_client import DockerClient
 from audit.image.media import OCI_MANIFEST
@@ -13,13 +20,6 @@ from audit.image.reference import Reference
 from audit.model import Unknown
 from audit.plan.model import BuildStep, MergeEngine, MergePlan, NotChosen, Request
 from audit.plan.workers import Standing
-
-IMAGETOOLS = ">=0.11"
-"""buildx before it writes Docker's list round OCI manifests too (buildx@v0.10.0:util/imagetools/create.go)."""
-COPIES = ">=0.29,<0.32"
-"""buildx that copies a whole source index once for each of its children (fixed by buildx 510369170)."""
-OCI_SOURCES = "23.0.0"
-"""The first client whose `docker manifest create` takes OCI manifests (docker/cli 070825bc74)."""
 
 
 def merge_of(
@@ -48,7 +48,7 @@ def merge_of(
             host=remote,
             why=_why(chosen, request),
             not_chosen=others,
-            notes=tuple(_notes(chosen, steps, host)),
+            notes=tuple(_notes(chosen, request, steps, host)),
         ),
         None,
     )
@@ -92,38 +92,33 @@ def _imagetools(host: Standing) -> str | None:
         return f"the buildx of {host.name} is not known ({buildx})"
     if buildx.state != "present":
         return f"buildx is {buildx.state} on {host.name}"
-    right = versions.within(buildx.version, IMAGETOOLS)
-    if right is None:
-        return f"the version of buildx on {host.name} cannot be read"
-    return (
-        None if right else f"buildx {versions.release(buildx.version)} on {host.name} writes a wrong type (0.11 needed)"
-    )
+    # An empty version is one that cannot be read; None would be no buildx at all.
+    return imagetools_fault(buildx.version or "", host.name)
 
 
 def _manifest(request: Request, steps: Sequence[BuildStep], host: Standing) -> str | None:
     """It takes flat sources only, of the target's registry, in types that its client reads."""
     indexes = [step.staging for step in steps if step.shape.kind == "index"]
     if indexes:
-        return f"`docker manifest create` says of {indexes[0]} that it is a manifest list"
+        return manifest_is_index(indexes[0])
     staging = Reference.parse(request.staging)
     away = next((tag for tag in request.tags if Reference.parse(tag).registry != staging.registry), None)
     if away is not None:
-        return f"it cannot bring images from {staging.registry} to {away}"
+        return manifest_is_far(staging.registry, away)
+    if len({step.shape.media_type for step in steps}) > 1:
+        return manifest_is_mixed()
     client = host.member.facts[DockerClient]
-    if isinstance(client, Unknown) or client.kind != "docker":
-        return f"there is no docker client on {host.name}"
-    modern = versions.at_least(client.version, OCI_SOURCES)
+    version = client.version or "" if not isinstance(client, Unknown) and client.kind == "docker" else None
     oci = next((step.staging for step in steps if step.shape.media_type == OCI_MANIFEST), None)
-    if oci is not None and not modern:
-        return f"client {versions.release(client.version)} on {host.name} does not read {oci}, an OCI manifest"
-    return None
+    return manifest_fault(version, host.name, oci)
 
 
-def _notes(chosen: MergeEngine, steps: Sequence[BuildStep], host: Standing | None) -> Iterator[str]:
+def _notes(chosen: MergeEngine, request: Request, steps: Sequence[BuildStep], host: Standing | None) -> Iterator[str]:
     kinds = {step.shape.kind for step in steps}
     if len(kinds) > 1:
         yield "flat manifests and indexes are merged: some platforms will have an attestation and others none"
     if chosen == "imagetools" and host is not None:
         buildx = host.member.facts[Buildx]
-        if not isinstance(buildx, Unknown) and versions.within(buildx.version, COPIES):
-            yield f"buildx {versions.release(buildx.version)} on {host.name} copies too much (0.32 does not)"
+        across = any(Reference.parse(tag).name != Reference.parse(request.staging).name for tag in request.tags)
+        if not isinstance(buildx, Unknown):
+            yield from imagetools_notes(buildx.version, host.name, indexes="index" in kinds, across=across)

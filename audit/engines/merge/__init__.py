@@ -14,7 +14,16 @@ from functools import cache
 from typing import Protocol, cast
 
 from audit.engines.able import Able
+from audit.engines.merge._clients import (
+    imagetools_fault,
+    imagetools_notes,
+    manifest_fault,
+    manifest_is_far,
+    manifest_is_index,
+    manifest_is_mixed,
+)
 from audit.engines.merge._step import (
+    SCRATCH,
     Action,
     Confirm,
     MergeHost,
@@ -62,6 +71,7 @@ def all_engines() -> Mapping[str, Engine]:
 
 
 __all__ = [
-    "ORDER", "Able", "Action", "Confirm", "Engine", "MergeHost", "MergeSource", "MergeStep", "Mount", "PutManifest",
-    "RegistryCall", "Run", "all_engines",
+    "ORDER", "SCRATCH", "Able", "Action", "Confirm", "Engine", "MergeHost", "MergeSource", "MergeStep", "Mount",
+    "PutManifest", "RegistryCall", "Run", "all_engines", "imagetools_fault", "imagetools_notes", "manifest_fault",
+    "manifest_is_far", "manifest_is_index", "manifest_is_mixed",
 ]  # fmt: skip

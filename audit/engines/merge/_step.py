@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from audit.image.annotation import Annotation
+from audit.image.descriptor import Descriptor
 from audit.image.index import Merged
 from audit.image.platform import Platform
 from audit.image.reference import Reference
@@ -26,6 +27,7 @@ class MergeSource(Model):
         wanted: what it should have been built for; None where nobody said.
         attested: it brings an attestation.
         types: media types of the manifests that it brings, each once.
+        children: an index's own entries, as they stand in it.
     """
 
     reference: Reference
@@ -37,6 +39,7 @@ class MergeSource(Model):
     wanted: Platform | None = None
     attested: bool = False
     types: tuple[str, ...] = ()
+    children: tuple[Descriptor, ...] = Field(default=(), repr=False, exclude=True)
 
 
 class MergeStep(Model):
@@ -88,14 +91,20 @@ class MergeHost(Model):
         return self.name or "this machine"
 
 
+SCRATCH = "{scratch}"
+"""Stands, as a word of its own, for a private folder on the merge host: made for one program and removed after it."""
+
+
 class Run(Model):
     """A program to be run on the merge host, without a shell of ours.
 
     Attributes:
-        argv: the program and its arguments; ``("sh", "-c", …)`` where a shell is needed.
+        argv: the program and its arguments; ``("sh", "-c", …)`` where a shell is needed, `SCRATCH` for a folder.
         stdin: what it reads.
         environment: variables that are set for it, besides what is there.
-        gives: what its stdout is: nothing that counts, or the digest of what it made.
+        gives: what its stdout is: nothing that counts; ``digest``, on its last line, of what stands there now;
+            ``foretold``, the digest of what would be made, while nothing is changed; ``list``, likewise, but the whole
+            list in a spelling of its own, and its digest on the last line: what is made afterwards has that one.
         about: what is being done, for progress and messages.
     """
 
@@ -104,8 +113,13 @@ class Run(Model):
     argv: tuple[str, ...]
     stdin: str = ""
     environment: dict[str, str] = Field(default_factory=dict)
-    gives: Literal["nothing", "digest"] = "nothing"
+    gives: Literal["nothing", "digest", "foretold", "list"] = "nothing"
     about: str = ""
+
+    @property
+    def changes(self) -> bool:
+        """It may leave something behind at the registry."""
+        return self.gives not in ("foretold", "list")
 
 
 class Mount(Model):
