@@ -131,7 +131,7 @@ def prepare(
     )  # fmt: skip
     return MergeStep(
         tags=tuple(dict.fromkeys(tags)),
-        sources=tuple(_described(source) for source in sources),
+        sources=tuple(described(source) for source in sources),
         merged=merged,
         attest=attest,
         annotations=tuple(annotations),
@@ -278,7 +278,8 @@ def _children(raw: bytes, *, attestations: bool) -> Iterable[str]:
             yield one.digest
 
 
-def _described(source: Source) -> MergeSource:
+def described(source: Source) -> MergeSource:
+    """A source as engines are told of it."""
     rows = [] if source.flat else [Descriptor.read(row) for row in json.loads(source.raw)["manifests"]]
     images = [row for row in rows if row.attests is None]
     platforms = [source.platform] if source.flat else [row.platform for row in images]

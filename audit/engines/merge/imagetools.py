@@ -14,7 +14,7 @@ does) shows in a dry run on the host, whose bytes must have the wanted digest be
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,16 @@ class Naming:
     copied: bytes | None = None
 
 
+def plainly(sources: Sequence[MergeSource], annotations: Sequence[Annotation]) -> Naming:
+    """The sources as they are, by digest."""
+    return Naming(
+        "the sources",
+        tuple(str(one.reference) for one in sources),
+        tuple(_brought(one) for one in sources),
+        tuple(annotations),
+    )
+
+
 def made(naming: Naming) -> bytes:
     """What ``imagetools create`` makes of it (buildx@v0.29.1:util/imagetools/create.go, Combine)."""
     if naming.copied is not None:
@@ -149,10 +159,7 @@ def _ways(step: MergeStep) -> Iterator[Naming]:
         yield Naming("the only source", (str(only.reference),), (), copied=merged.raw)
         return
     if only is None or only.flat:  # the only index is copied as it is, with what was to be left out
-        yield Naming(
-            "the sources", tuple(str(one.reference) for one in sources), tuple(_brought(one) for one in sources),
-            step.annotations,
-        )  # fmt: skip
+        yield plainly(sources, step.annotations)
     children = merged.children
     yield Naming(
         "the images in the sources",
