@@ -88,7 +88,7 @@ class World:
 
 
 def world(seed: int, many: int) -> tuple[World, tuple[Set, ...]]:
-    """The pool, and so many sets made of it."""
+    """The pool, so many sets made of it, and one that is always there."""
     chance = random.Random(seed)
     made = World(chance)
     for platform in _PLATFORMS:
@@ -99,7 +99,8 @@ def world(seed: int, many: int) -> tuple[World, tuple[Set, ...]]:
     made.flat.append(made.keep(_image({"os": "", "architecture": ""}, "oci", "nowhere")))
     for _ in range(70):
         made.indexes.append(made.keep(_index(made)))
-    return made, tuple(_set(made, number) for number in range(many))
+    random_ones = [_set(made, number) for number in range(many)]
+    return made, (*random_ones, Set(many, (made.flat[-1],)))  # the image for nowhere, which chance may leave out
 
 
 def _image(platform: Mapping[str, Any], kind: str, word: str) -> Pushed:

@@ -60,7 +60,12 @@ REFUSALS = (
     ("nested", r" is an index itself"),
     ("nowhere", r"which nothing runs on|says neither an operating system nor an architecture"),
 )
-COUNTS: dict[str, dict[str, int]] = {}
+_EITHER = {"os.version": 19, "order": 14, "two images": 22, "two platforms": 1, "orphan": 18, "nested": 1, "nowhere": 1}
+COUNTS = {
+    "0.29.1": _EITHER | {"sets": 211, "same digest": 137, "engine's own words": 17, "not meaningful": 0},
+    "0.13.1": _EITHER | {"sets": 207, "same digest": 133, "engine's own words": 17, "not meaningful": 4},
+}
+"""How many sets are of which kind; one may be of two."""
 
 
 class Real(NamedTuple):
@@ -215,14 +220,15 @@ def test_the_same_digest(lab: Lab, pool: Pool) -> None:
         for one, found in zip(asked, done, strict=False):
             sources, step = resolved[one.number]
             assert found.exit == 0, found.said
-            assert foretold(one, sources) == found.made, one
             different = kinds(step, found)
+            if "nowhere" not in different:  # the tool may say its own system there, which no engine is asked to do
+                assert foretold(one, sources) == found.made, one
             counts.update(different or ["same digest"])
             if isinstance(step, MergeStep) and not different:
                 assert hashlib.sha256(found.made).hexdigest() == step.merged.digest.removeprefix("sha256:")
         for (step, words), found in zip(able, done[len(asked) :], strict=True):
             assert (found.exit, found.made) == (0, step.merged.raw), (words, found.said)
-        counts["the engine's own words"] = len(able)
+        counts["engine's own words"] = len(able)
         return counts
 
     with ThreadPoolExecutor(len(WORKERS)) as threads:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from audit.engines.merge import MergeHost, MergeStep, Run, all_engines
+from audit.engines.merge import SCRATCH, MergeHost, MergeStep, Run, all_engines
 from audit.engines.merge._clients import imagetools_notes
-from audit.engines.merge.imagetools import CREATE, FORETELL, INSPECT
+from audit.engines.merge.imagetools import CREATE, FORETELL, INSPECT, METADATA
 from audit.image.annotation import Annotation
 from audit.image.reference import Reference
 from tests.engines.steps import LIVE, STAGING, attested, image, step
@@ -150,3 +153,49 @@ def test_a_host_that_could_not_be_asked() -> None:
     """The reason is the host's own."""
     able = all_engines()["imagetools"].able(step([AMD64]), MergeHost(name="m1", why="m1 could not be asked: timeout"))
     assert (able.ok, able.why) == (False, "m1 could not be asked: timeout")
+
+
+def test_from_0_32_on_the_tool_notes_the_digest() -> None:
+    """One program in a private folder instead of two, and none that reads the tags back."""
+    done = step([AMD64, PROVED])
+    old, new = (all_engines()["imagetools"].actions(done, host(version)) for version in ("0.31.1", "0.32.0"))
+    look, made = new
+    assert (look, len(old)) == (old[0], 3)
+    assert isinstance(made, Run)
+    assert isinstance(old[1], Run)
+    assert made.argv == ("sh", "-c", METADATA, "sh", SCRATCH, str(LIVE), *old[1].argv)
+    assert (made.gives, made.changes) == ("digest", True)
+
+
+NOTED_DIGEST, READ_DIGEST = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+DOCKER = f"""#!/bin/sh
+# Stands for a buildx that the lab does not have: it notes what it is told to, and answers `inspect`.
+case $3 in
+create)
+    for word; do case $word in --metadata-file=*) printf '%s' "$NOTES" >"${{word#*=}}" ;; esac; done
+    exit "$EXIT" ;;
+inspect) printf {READ_DIGEST} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("notes", "ends", "wanted"),
+    [
+        ({"containerimage.descriptor": {"mediaType": "m", "digest": NOTED_DIGEST, "size": 1}}, 0, NOTED_DIGEST),
+        ({"image.name": "a", "containerimage.descriptor": {"digest": NOTED_DIGEST}}, 0, NOTED_DIGEST),
+        ({"image.name": "a"}, 0, READ_DIGEST),
+        ({}, 3, None),
+    ],
+)
+def test_what_it_noted(tmp_path: Path, notes: dict[str, object], ends: int, wanted: str | None) -> None:
+    """The digest of the descriptor in its metadata, else the one read back; its failure is a failure."""
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", METADATA, "sh", str(tmp_path), "T", *CREATE, "--tag=T", "S"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "NOTES": json.dumps(notes, indent=2), "EXIT": str(ends)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (ends, f"{wanted}\n" if wanted else "")

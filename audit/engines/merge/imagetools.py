@@ -20,8 +20,8 @@ from typing import Any
 
 from audit import versions
 from audit.engines.able import Able
-from audit.engines.merge._clients import ANNOTATION, PREFER_INDEX, imagetools_fault, imagetools_notes
-from audit.engines.merge._step import Action, MergeHost, MergeSource, MergeStep, Run
+from audit.engines.merge._clients import ANNOTATION, METADATA_FILE, PREFER_INDEX, imagetools_fault, imagetools_notes
+from audit.engines.merge._step import SCRATCH, Action, MergeHost, MergeSource, MergeStep, Run
 from audit.image.annotation import Annotation
 from audit.image.descriptor import Descriptor
 from audit.image.media import DOCKER_LIST, OCI_INDEX
@@ -42,6 +42,15 @@ printf %s "$made" | { sha256sum 2>/dev/null || shasum -a 256; } | {
 }
 """
 """A dry run prints the index and a newline of its own: the digest is that of what stands before it."""
+METADATA = """folder=$1 tag=$2
+shift 2
+"$@" "--metadata-file=$folder/metadata" || exit
+digest=$(tr -d ' \\n' <"$folder/metadata" |
+	sed -n 's/.*"containerimage.descriptor":{[^}]*"digest":"\\(sha256:[0-9a-f]*\\)".*/\\1/p')
+[ -n "$digest" ] || digest=$(docker buildx imagetools inspect --format '{{printf "%s" .Manifest.Digest}}' "$tag")
+printf '%s\\n' "$digest"
+"""
+"""Merges, and prints the digest that the tool noted; it is read back where it noted none."""
 _DOCKER = "application/vnd.docker."
 
 
@@ -63,7 +72,7 @@ def able(step: MergeStep, host: MergeHost) -> Able:
 
 
 def actions(step: MergeStep, host: MergeHost) -> tuple[Action, ...]:
-    """A dry run whose bytes must be ours, the merge itself, and the digest of every tag read back."""
+    """A dry run whose bytes must be ours, the merge itself, and its digest: as noted, or read back from every tag."""
     found = _naming(step, host)
     if isinstance(found, str):
         raise TypeError(f"actions were asked for what it is not able to do: {found}")
@@ -73,15 +82,17 @@ def actions(step: MergeStep, host: MergeHost) -> tuple[Action, ...]:
         *(f"--annotation={one}" for one in found.annotations),
         *found.arguments,
     )
-    at, look = host.name, ("sh", "-c", FORETELL, "sh", *CREATE, "--dry-run", *words)
-    return (
-        Run(host=at, argv=look, gives="foretold", about="docker buildx imagetools create --dry-run"),
-        Run(host=at, argv=(*CREATE, *words), about="docker buildx imagetools create"),
-        *(
-            Run(host=at, argv=(*INSPECT, str(tag)), gives="digest", about="docker buildx imagetools inspect")
-            for tag in step.tags
-        ),
-    )
+    at, tags = host.name, step.tags
+    what = " ".join(CREATE)
+    look = ("sh", "-c", FORETELL, "sh", *CREATE, "--dry-run", *words)
+    first = Run(host=at, argv=look, gives="foretold", about=f"{what} --dry-run")
+    if versions.at_least(host.buildx, METADATA_FILE):
+        noting = ("sh", "-c", METADATA, "sh", SCRATCH, str(tags[0]), *CREATE, *words)
+        return first, Run(host=at, argv=noting, gives="digest", about=what)
+    read = [
+        Run(host=at, argv=(*INSPECT, str(tag)), gives="digest", about=" ".join(INSPECT[:4])) for tag in tags
+    ]  # fmt: skip
+    return first, Run(host=at, argv=(*CREATE, *words), about=what), *read
 
 
 @dataclass(frozen=True)
