@@ -107,6 +107,8 @@ def merge(
         if dry_run:
             return run.shown(step, engine, settings, format_, named=bool(tags))
         choice = run.choice(step, engine, settings)
+        if engine == "auto":
+            run.reasons(choice, settings)
         done, stopped = run.done(step, choice)
         _print(client, step, choice, done, format_)
     return stopped
@@ -151,6 +153,16 @@ class _Run:
         for warning in choice.able.warnings:
             self.tell(warning)
         return choice
+
+    def reasons(self, choice: Choice, settings: Settings) -> None:
+        """Why this engine, and why not those before it in the policy's order."""
+        from audit.engines.merge import ORDER
+
+        order = list(settings.merge_engines or ORDER)
+        for name, why in choice.others:
+            if name in order[: order.index(choice.engine)]:
+                self.tell(f"not by {name}: {why}")
+        self.tell(f"by {choice.engine}: {choice.able.why}")
 
     def shown(self, step: MergeStep, engine: str, settings: Settings, format_: str, *, named: bool) -> int:
         """The index, and the forecast."""

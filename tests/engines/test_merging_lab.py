@@ -234,6 +234,8 @@ def test_auto_takes_the_first_that_is_able(
         others = {row["engine"]: row["why"] for row in said["not_taken"]}
         if given is mixed:
             assert "that it is a manifest list" in others["manifest"]
+            assert f"not by manifest: {others['manifest']}\n" in err
+        assert f"by {engine}: {said['why']}\n" in err
         if host == "bookworm":
             assert others["imagetools"] == "there is no buildx on bookworm"
 
