@@ -19,7 +19,7 @@ from audit.context.shown import listed, shown
 from audit.context.walk import TIME, state, walk
 from audit.errors import StepError, UsageError
 
-Piece: TypeAlias = bytes
+Raw: TypeAlias = bytes  # for inside of Context, where `bytes` is a number
 
 ENOUGH = 256 * 1024
 """Bytes that make a piece; only the last one is smaller."""
@@ -43,7 +43,7 @@ class Context:
         notes: what a person should know, a sentence each, in the order of weight.
     """
 
-    def __init__(self, root: Piece, dockerfile: Piece, entries: Iterable[Entry], notes: tuple[str, ...]) -> None:
+    def __init__(self, root: Raw, dockerfile: Raw, entries: Iterable[Entry], notes: tuple[str, ...]) -> None:
         """Made by `open_context` alone."""
         self._root = root
         self._entries = tuple(entries)
@@ -69,13 +69,13 @@ class Context:
                 self._digest = f"sha256:{sha.hexdigest()}"
             return self._digest
 
-    def stream(self) -> Iterator[Piece]:
+    def stream(self) -> Iterator[Raw]:
         """The tar, in pieces of 256 KiB to 768 KiB; the last one may be smaller. Nothing is held but the next piece.
 
         Raises:
             StepError: a file is not what it was when the context was opened, or cannot be read any more.
         """
-        parts: list[Piece] = []
+        parts: list[Raw] = []
         held = 0
         for part in self._parts():
             parts.append(part)
@@ -85,7 +85,7 @@ class Context:
                 parts, held = [], 0
         yield b"".join(parts)
 
-    def _parts(self) -> Iterator[Piece]:
+    def _parts(self) -> Iterator[Raw]:
         if not self._entries[0].plain:
             # docker looks at 1024 bytes to tell a tar from a Dockerfile: its first header must be whole in them.
             yield Entry(b".", tar.FOLDER, 0o755, time=TIME).header()
@@ -101,7 +101,7 @@ class Context:
         yield tar.END
 
 
-def _content(path: Piece, entry: Entry) -> Iterator[Piece]:
+def _content(path: bytes, entry: Entry) -> Iterator[bytes]:
     """A file's bytes, as many as there were when it was looked at; the last ones only if it is still the same."""
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -169,7 +169,7 @@ def open_context(folder: Path, dockerfile: str, *, keep_times: bool = False) -> 
     return Context(root, chosen.name, tree.entries, notes(tree, ignore_name))
 
 
-def _root(folder: Path) -> Piece:
+def _root(folder: Path) -> bytes:
     given = os.fsencode(folder)
     try:
         root = os.path.realpath(given, strict=True)
