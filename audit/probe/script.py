@@ -125,17 +125,18 @@ if [ "$left" != 0 ]; then rec 'N the engine does not answer, so images may be le
 elif [ "$quiet" -lt "$want" ]; then left=1; rec 'N images are left; remove them: docker image rm -f' $tags; fi
 # The cache's own records: the nonce stands in what they describe. Those of buildx and its history: in the file's name.
 if [ "$left" = 0 ] && [ -d "$b/refs" ]; then
-  soon docker buildx du --verbose >"$d/du"
-  for t in 1 2 3; do
-    ids=$(awk -v n="$n" '/^ID:/ { id = $2 } /^Description:/ && index($0, n) { print id }' "$d/du")
-    for id in $ids; do soon docker builder prune -af --filter "id=$id"; done
+  for t in 1 2 3; do # a record goes only after those that were made from it
+    soon docker buildx du --verbose >"$d/du"
+    ids=$(awk -v n="$n" '/^ID:/ { id = $2 } /^Description:/ && index($0, n) { printf "%s%s", s, id; s = "|" }' "$d/du")
+    [ -n "$ids" ] || break
+    soon docker builder prune -af --filter "id=$ids" # matched as a regular expression, by buildx and the engine alike
   done
 fi
 set +f
-for f in $(grep -lF -e "$file" "$b"/refs/*/*/*); do
-  r=${f%/*}; r=${r%/*}
-  soon docker buildx --builder "${r##*/}" history rm "${f##*/}"
-  rm -f "$f"
+for g in "$b"/refs/*; do
+  found=$(grep -lF -e "$file" "$g"/*/*) || continue
+  soon docker buildx --builder "${g##*/}" history rm $(printf '%s\n' "$found" | sed 's,.*/,,')
+  rm -f $found
 done
 if read -r new <"$d/new"; then
   rm -f "$b/.lock" "$b/.buildNodeID" "$b"/activity/*
