@@ -15,11 +15,13 @@ import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
+from audit.buildstep import Report
 from audit.cli.app import run
 from audit.reports import _compat as compat_report
 from audit.reports import _diagnosis as diagnosis_report
-from audit.reports import _forecast
+from audit.reports import _forecast, _plan
 from audit.reports import json as json_report
 from audit.run import SavedRun
 from audit.symptoms import all_symptoms
@@ -43,18 +45,25 @@ def readme(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated file with what it should hold."""
-    saved = json.dumps(SavedRun.model_json_schema(), indent=2, sort_keys=True) + "\n"
+    built = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", **Report.model_json_schema(mode="serialization")
+    }  # fmt: skip
     return {
         ROOT / "docs" / "rules.md": output_of("rules --format markdown"),
         ROOT / "docs" / "symptoms.md": diagnosis_report.manual_markdown(all_symptoms()),
         ROOT / "docs" / "schema" / "compat.schema.json": compat_report.schema_text(),
         ROOT / "docs" / "schema" / "diagnosis.schema.json": diagnosis_report.schema_text(),
         ROOT / "docs" / "schema" / "run.schema.json": json_report.schema_text(),
-        ROOT / "docs" / "schema" / "saved.schema.json": saved,
-        ROOT / "docs" / "schema" / "prediction.schema.json": json.dumps(_forecast.schema(), indent=2, sort_keys=True)
-        + "\n",
+        ROOT / "docs" / "schema" / "saved.schema.json": _tree(SavedRun.model_json_schema()),
+        ROOT / "docs" / "schema" / "prediction.schema.json": _tree(_forecast.schema()),
+        ROOT / "docs" / "schema" / "plan.schema.json": _tree(_plan.schema()),
+        ROOT / "docs" / "schema" / "build.schema.json": _tree(built),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
     }
+
+
+def _tree(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
 def main(arguments: list[str]) -> int:
