@@ -31,7 +31,7 @@ def merge(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="Images or indexes, by tag or digest; =PLATFORM after one refuses it if it is for another.",
             show_default=False,
         ),
@@ -110,6 +110,8 @@ def merge(
         if engine == "auto":
             run.reasons(choice, settings)
         done, stopped = run.done(step, choice)
+        if done.unchanged:
+            run.tell("nothing was to be done: that is what stands there already")
         _print(client, step, choice, done, format_)
     return stopped
 
@@ -141,6 +143,7 @@ class _Run:
         step = prepare(
             found, names, attest=attest, orphans=orphans, annotations=annotations, prefer_index=prefer_index
         )  # fmt: skip
+        self.tell(_summary(step))
         for note in step.merged.notes:
             self.tell(note)
         return step
@@ -184,7 +187,7 @@ class _Run:
             self.tell(f"not by {name}: {why}")
         kinds = ", ".join(f"{count} {kind}" for kind, count in ahead.by_kind.items())
         cost = f"{ahead.requests} requests ({kinds})" if kinds else "no request of ours"
-        moved = f", {ahead.bytes} bytes through this machine" if ahead.bytes else ""
+        moved = f", {ahead.bytes:,} bytes of blobs through this machine" if ahead.bytes else ""
         self.tell(f"to come: {cost}{moved}{''.join(f'; {about}' for about in ahead.programs)}")
         return 0
 
@@ -207,6 +210,18 @@ class _Run:
                     raise KeyboardInterrupt from None
                 raise
         return done, 128 + stopped[0] if stopped else 0
+
+
+def _summary(step: MergeStep) -> str:
+    """What is made of the sources, in a line."""
+    merged = step.merged
+    if merged.flat:
+        return f"one flat image, copied as it is from {merged.source.familiar if merged.source else 'its source'}"
+    many = len(merged.platforms)
+    attested = sum(child.role == "attestation" for child in merged.children)
+    kind = "an OCI index" if "oci" in merged.media_type else "a Docker manifest list"
+    more = f" and {attested} attestation{'s' if attested > 1 else ''}" if attested else ""
+    return f"{kind} of {many} image{'s' if many > 1 else ''} ({', '.join(map(str, merged.platforms))}){more}"
 
 
 def _asked(text: str) -> Asked:

@@ -11,6 +11,8 @@ from audit.cli.registries import Connections, PlainHttp, RegistryCa, RegistryUse
 from audit.errors import IncompleteError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from audit.image.verified import Flaw, Seen
     from audit.registry import Counts
 
@@ -48,7 +50,7 @@ def verify(
     from audit.image.verified import verify as checked
     from audit.merging import expect as will_read
     from audit.merging.verifying import look
-    from audit.registry import Garbled, NotFound, RegistryError
+    from audit.registry import CredentialsError, Garbled, NotFound, RegistryError
 
     if format_ not in ("text", "json"):
         raise UsageError(f"--format {format_}: write text or json")
@@ -68,7 +70,7 @@ def verify(
         will_read(client, [reference, *staging], ())
         try:
             seen = look(client, reference, staging, deep=deep, connections=connections)
-        except (NotFound, Garbled):
+        except (NotFound, Garbled, CredentialsError):
             raise
         except RegistryError as error:
             raise IncompleteError(f"{tag} could not be read, so nothing is known of it: {error}") from None
@@ -83,15 +85,26 @@ def verify(
 
 
 def _lines(seen: Seen, flaws: tuple[Flaw, ...], *, quiet: bool) -> list[str]:
-    from audit.image.verified import images
     from audit.reports import _inert
 
     lines = [f"{flaw.level}: {flaw.check}: {_inert.terminal(flaw.message)}\n" for flaw in flaws]
-    if not flaws and not quiet:
-        there = [str(entry.platform) for _, entry in images(seen) if entry is not None] or ["one flat image"]
+    if not quiet and all(flaw.level == "warning" for flaw in flaws):
         name = f"{seen.reference.name}:{seen.reference.tag}" if seen.reference.tag else seen.reference.name
-        lines.append(f"right: {name}@{seen.digest}: {_inert.terminal(', '.join(there))}\n")
+        lines.append(f"right: {name}@{seen.digest}: {_inert.terminal(', '.join(_looked_at(seen)))}\n")
     return lines
+
+
+def _looked_at(seen: Seen) -> Iterator[str]:
+    """What was found right, so that nobody takes for proved what was not looked at."""
+    from audit.image.verified import entries, images
+
+    yield from [str(entry.platform) for _, entry in images(seen) if entry is not None] or ["one flat image"]
+    if count := sum(entry.attests is not None for entry in entries(seen)):
+        yield f"{count} attestation{'s' if count > 1 else ''}"
+    if count := len(seen.sources):
+        yield f"equal to {count} source{'s' if count > 1 else ''}"
+    if seen.blobs is not None:
+        yield f"{len(seen.blobs)} blobs there"
 
 
 def _document(seen: Seen, flaws: tuple[Flaw, ...], counts: Counts) -> str:

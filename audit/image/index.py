@@ -124,6 +124,11 @@ def _rows(source: Source, lost: list[str]) -> list[_Row]:
         raise MergeRefused(f"{source}: there is no image in it, so there is nothing to merge")
     for row in images:
         built, wanted = row.platform, source.wanted
+        if not source.flat and (built is None or not built.known):
+            raise MergeRefused(
+                f"{source}: {row.descriptor.digest} in it says no platform, so nobody could pull it; name that image "
+                "as a source of its own, whose config is then asked, or build it anew"
+            )
         if wanted is not None and (built is None or not built.matches(wanted)):
             raise MergeRefused(
                 f"{source}: it is for {built or 'no platform that it says'}, where {wanted} was wanted; "
@@ -245,7 +250,7 @@ def _either(old: _Row, new: _Row) -> dict[str, Any]:
 def _one_image_a_platform(rows: Sequence[_Row]) -> None:
     seen: dict[Platform, _Row] = {}
     for row in rows:
-        if row.subject is not None or row.platform is None or not row.platform.known:
+        if row.subject is not None or row.platform is None:
             continue
         other = seen.setdefault(row.platform, row)
         if other is not row:
@@ -278,11 +283,13 @@ def _attested(rows: Sequence[_Row], attest: Attest, orphans: Orphans, notes: lis
             notes.append(f"{said}; it was left out")
             continue
         kept.append(row)
-    if attest == "require":
-        proved = {row.subject for row in kept}
-        for digest, row in images.items():
-            if digest not in proved:
-                raise MergeRefused(f"{_named(row)} has no attestation, and one is required; build it with --provenance")
+    proved = {row.subject for row in kept if row.subject is not None}
+    bare = [row for digest, row in images.items() if digest not in proved]
+    if attest == "require" and bare:
+        raise MergeRefused(f"{_named(bare[0])} has no attestation, and one is required; build it with --provenance")
+    if proved and bare:
+        names = ", ".join(str(row.platform) for row in bare)
+        notes.append(f"{names} {'have' if len(bare) > 1 else 'has'} no attestation, where other images of it have one")
     return kept
 
 
@@ -318,6 +325,7 @@ def _children(rows: Sequence[_Row]) -> tuple[Child, ...]:
             platform=row.platform,
             source=row.source.reference.at(row.descriptor.digest),
             raw=row.raw,
+            kept=row.descriptor.digest in row.source.kept,
         )
         for row in rows
     )

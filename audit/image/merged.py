@@ -33,6 +33,7 @@ class Source(Model):
         children: bytes of an index's children by digest, as far as they were read; checked where they are there.
         platform: of a flat image: from its config, or as told; an index says it itself.
         wanted: what it should have been built for; None checks nothing.
+        kept: digests whose bytes are from an earlier run: no registry has said in this one that they are there still.
     """
 
     reference: Reference
@@ -42,6 +43,7 @@ class Source(Model):
     children: Mapping[str, bytes] = Field(default_factory=dict, repr=False, exclude=True)
     platform: Platform | None = None
     wanted: Platform | None = None
+    kept: frozenset[str] = frozenset()
 
     @property
     def flat(self) -> bool:
@@ -62,6 +64,7 @@ class Child(Model):
         platform: in its one spelling; None where nobody said.
         source: the repository that has it, by its own digest.
         raw: its bytes; None where they were not read.
+        kept: these are from an earlier run, so it is not sure that the source still has it.
     """
 
     descriptor: Descriptor
@@ -69,6 +72,7 @@ class Child(Model):
     platform: Platform | None = None
     source: Reference
     raw: bytes | None = Field(default=None, repr=False, exclude=True)
+    kept: bool = False
 
     @property
     def digest(self) -> str:

@@ -67,13 +67,13 @@ class Platform(Model):
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """Read ``os/architecture[/variant]``, ``os(version)/…``, or an architecture alone, which means linux.
+        """Read ``os/architecture[/variant]``, ``os(version)/…``, or ``architecture[/variant]``, which means linux.
 
         Raises:
             UsageError: it is none.
         """
         words = text.split("/")
-        if len(words) == 1 and _normal(words[0].lower(), "")[0] in ARCHITECTURES:
+        if len(words) < 3 and _normal(words[0].lower(), "")[0] in ARCHITECTURES:  # no system has such a name
             words = ["linux", *words]
         system = _SYSTEM.fullmatch(words[0])
         if system is None or not 2 <= len(words) <= 3 or not all(_WORD.fullmatch(word) for word in words[1:]):

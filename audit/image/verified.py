@@ -203,7 +203,7 @@ def _children(seen: Seen) -> Iterator[Flaw]:
             message = f"{entry.digest}: {said}"
             yield Flaw(check="children", level=level, about=entry.digest, message=message)
         elif read is None:
-            message = f"{entry.digest} was not read"
+            message = f"{entry.digest} was not read, since the index names too many, or it is no type of an image"
             yield Flaw(check="children", level="unknown", about=entry.digest, message=message)
         elif len(read) != entry.size:
             message = f"{entry.digest} has {len(read)} bytes, where the index says {entry.size}; merge again"
@@ -227,6 +227,12 @@ def _sources(seen: Seen) -> Iterator[Flaw]:
             if digest not in here:
                 message = f"{name} has {digest} now, which is not in the index; it was built again, or never merged"
                 yield Flaw(check="sources", level="wrong", about=name, message=message)
+        lost = [digest for digest in one.attestations if digest not in here]
+        if lost and here.issuperset(one.images):
+            message = (
+                f"{name} brings the attestation {lost[0]}, which is not in the index; see whether it was to be kept"
+            )
+            yield Flaw(check="sources", level="warning", about=name, message=message)
     for entry in entries(seen):
         if entry.digest not in known and whole:
             what = entry.platform if entry.attests is None and entry.platform else "an attestation"
@@ -260,8 +266,11 @@ def _architecture(seen: Seen) -> Iterator[Flaw]:
         elif said is not None and (built.os, built.architecture) != (said.os, said.architecture):
             message = f"{digest} stands under {said}, but was built for {built}; see which worker built it"
             yield Flaw(check="architecture", level="wrong", about=str(said), message=message)
-        elif said is not None and built.variant and built.variant != said.variant:
-            message = f"{digest} stands under {said}, but was built for {built}"
+        elif said is not None and (
+            (built.variant and built.variant != said.variant)
+            or (built.os_version and built.os_version != said.os_version)
+        ):
+            message = f"{digest} stands under {said}, but was built for {built}; who pulls it may be given another one"
             yield Flaw(check="architecture", level="warning", about=str(said), message=message)
 
 

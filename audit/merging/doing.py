@@ -170,21 +170,36 @@ def _stands(doing: _Doing, tag: Reference) -> bool:
         return False
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number != 1 else ''}"
+
+
 def _side_by_side(action: Action) -> str:
     """What may be done at once has one key."""
     if isinstance(action, PutManifest):
         return "child" if action.target.digest is not None else "tag"
-    return action.kind
+    return "there" if isinstance(action, Confirm) and action.target.digest is not None else action.kind
 
 
 def _group(doing: _Doing, kind: str, actions: Sequence[Action], tags: dict[Reference, bool]) -> None:
     if kind == "mount":
         mounts = [action for action in actions if isinstance(action, Mount)]
-        doing.tell(f"placing {len(mounts)} blobs")
-        _at_once(doing, mounts, lambda mount: _mount(doing, mount))
+        doing.tell(f"placing {_count(len(mounts), 'blob')}")
+        before = doing.streamed
+        filled = {(mount.target.name, mount.target.digest) for mount in mounts}
+        for later in (False, True):
+            now = [mount for mount in mounts if ((mount.source.name, mount.source.digest) in filled) is later]
+            _at_once(doing, now, lambda mount: _mount(doing, mount))
+        if moved := doing.streamed - before:
+            doing.tell(f"{_count(moved, 'blob')} went through this machine: the registry has not mounted them"
+                       if not any(mount.streamed for mount in mounts)
+                       else f"{_count(moved, 'blob')} went through this machine from another registry")  # fmt: skip
+        return
+    if kind == "there":
+        _at_once(doing, [action for action in actions if isinstance(action, Confirm)], lambda one: _there(doing, one))
         return
     if kind == "child":
-        doing.tell(f"pushing {len(actions)} manifests")
+        doing.tell(f"pushing {_count(len(actions), 'manifest')}")
         children = [action for action in actions if isinstance(action, PutManifest)]
         # Images first: a registry may look for the subject of an attestation.
         images = {child.digest for child in doing.step.merged.children if child.role == "image"}
@@ -228,8 +243,8 @@ def _mount(doing: _Doing, mount: Mount, *, again: bool = False) -> None:
     if not mount.streamed and not again:
         try:
             session = client.mount(mount.target, digest, mount.source)
-        except Denied:
-            pass  # the account may read there and write here, though it may not do both at once
+        except (Denied, Invalid, NotAllowed, NotFound):
+            pass  # the account may not do both at once, or the registry does not mount; a copy then says what is wrong
         else:
             if session is None:
                 doing.count(mounted=1)
@@ -257,7 +272,7 @@ def _bring_again(doing: _Doing, put: PutManifest, digests: Iterable[str]) -> boo
     found = [blob for blob in blobs(put.raw) if not missing or blob.digest in missing]
     if source is None or not found:
         return False
-    doing.tell(f"bringing {len(found)} blobs of {put.target.familiar} again")
+    doing.tell(f"bringing {_count(len(found), 'blob')} of {put.target.familiar} again")
 
     def bring(blob: Descriptor) -> None:
         target, here = put.target.at(blob.digest), source.at(blob.digest)
@@ -326,6 +341,17 @@ def _confirm(doing: _Doing, tag: Reference) -> None:
             f"{tag.familiar} stands for {found} after the merge by {doing.engine}, where {doing.wanted.digest} was "
             "wanted; see whether somebody else writes that tag, then merge again"
         )
+
+
+def _there(doing: _Doing, action: Confirm) -> None:
+    """An image that is not moved is still where an earlier run saw it."""
+    try:
+        doing.client.head(action.target)
+    except NotFound:
+        raise StepError(
+            f"{action.target.familiar} was there in an earlier run, but is there no longer, so nothing was tagged; "
+            "push that image again"
+        ) from None
 
 
 def _run(doing: _Doing, action: Run) -> None:

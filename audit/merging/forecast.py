@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audit.engines.merge import Action, Mount, PutManifest, Run
+from audit.engines.merge import Action, Confirm, Mount, PutManifest, Run
 from audit.model import Model
 
 
@@ -30,9 +30,10 @@ class Forecast(Model):
 def forecast(actions: Sequence[Action]) -> Forecast:
     """Count what these actions ask of registries.
 
-    A confirmation is none: the registry's answer to the manifest names its digest, as the protocol has it.
+    That a tag stands is confirmed by none: the registry's answer to its manifest names the digest, as the protocol has
+    it. An image that is known from an earlier run only is asked for.
     """
-    counts = {"GET blob": 0, "POST mount": 0, "POST upload": 0, "PUT upload": 0, "PUT manifest": 0}
+    counts = {"HEAD manifest": 0, "GET blob": 0, "POST mount": 0, "POST upload": 0, "PUT upload": 0, "PUT manifest": 0}
     moved = 0
     for action in actions:
         if isinstance(action, Mount) and action.streamed:
@@ -43,6 +44,8 @@ def forecast(actions: Sequence[Action]) -> Forecast:
             counts["POST mount"] += 1
         elif isinstance(action, PutManifest):
             counts["PUT manifest"] += 1
+        elif isinstance(action, Confirm) and action.target.digest is not None:
+            counts["HEAD manifest"] += 1
     return Forecast(
         by_kind={kind: count for kind, count in counts.items() if count},
         bytes=moved,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from audit.engines.merge import MergeSource, MergeStep
 from audit.errors import UsageError
@@ -18,7 +18,7 @@ from audit.image.merged import Attest, MergeRefused, Orphans
 from audit.image.platform import Platform
 from audit.image.reference import Reference
 from audit.kept import Kept
-from audit.registry import Client, Manifest, NotFound
+from audit.registry import Client, Invalid, Manifest, NotAllowed, NotFound
 
 MOST_CONFIG = 4 << 20
 """Bytes of an image's config that are read."""
@@ -56,6 +56,8 @@ class _Reading:
     known: Mapping[str, bytes]
     connections: int
     met: set[str] = field(default_factory=set)
+    kept_only: set[tuple[str, str]] = field(default_factory=set)
+    """Repository and digest of what no registry was asked for in this run."""
 
 
 def resolve(
@@ -164,8 +166,11 @@ def _top(reading: _Reading, name: Reference) -> Manifest:
     if name.digest is None:
         last = reading.kept.last(name.name + f":{name.wanted}")
         if last is not None and reading.kept.get(last) is not None:
-            now = reading.client.head(name)  # no pull, where a registry counts these
-            if (found := _held(reading, now.digest)) is not None:
+            try:
+                now = reading.client.head(name)  # no pull, where a registry counts these
+            except (Invalid, NotAllowed):  # it does not like HEAD; a GET has a body that says what is wrong
+                now = None
+            if now is not None and (found := _held(reading, now.digest)) is not None:
                 return found
     found = _manifest(reading, name)
     if name.digest is None:
@@ -175,6 +180,8 @@ def _top(reading: _Reading, name: Reference) -> Manifest:
 
 def _manifest(reading: _Reading, name: Reference) -> Manifest:
     if name.digest is not None and (held := _held(reading, name.digest)) is not None:
+        if name.digest not in reading.known:  # a build has just seen at the registry what it hands over
+            reading.kept_only.add((name.name, name.digest))
         return held
     found = reading.client.manifest(name)
     if isinstance(found.body.get("mediaType"), str):  # else what is kept would not say what it is
@@ -200,9 +207,10 @@ def _source(reading: _Reading, asked: Asked, top: Manifest) -> Source:
     platform = asked.platform
     if top.media_type not in INDEXES and platform is None:
         platform = _platform(reading, reference, top.raw, str(asked))
+    kept = {top.digest} if (reference.name, top.digest) in reading.kept_only else set()
     return Source(
         reference=reference, given=str(asked), media_type=top.media_type, raw=top.raw, platform=platform,
-        wanted=asked.wanted,
+        wanted=asked.wanted, kept=frozenset(kept),
     )  # fmt: skip
 
 
@@ -254,13 +262,15 @@ def _with_children(reading: _Reading, sources: Sequence[Source], *, attestations
 
     names = list(wanted.values())
     found = dict(zip(wanted, _each(reading, names, read, lambda name: name), strict=True))
-    return [source.model_copy(update={"children": _own(source, found)}) for source in sources]
+    return [source.model_copy(update=_own(reading, source, found)) for source in sources]
 
 
-def _own(source: Source, found: Mapping[str, bytes]) -> dict[str, bytes]:
-    """A source's own children."""
+def _own(reading: _Reading, source: Source, found: Mapping[str, bytes]) -> dict[str, Any]:
+    """A source's own children, and which of them are from an earlier run."""
     own = () if source.flat else _children(source.raw, attestations=True)
-    return {digest: found[digest] for digest in own if digest in found}
+    children = {digest: found[digest] for digest in own if digest in found}
+    kept = {digest for digest in children if (source.reference.name, digest) in reading.kept_only}
+    return {"children": children, "kept": source.kept | kept}
 
 
 def _children(raw: bytes, *, attestations: bool) -> Iterable[str]:

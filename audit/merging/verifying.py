@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from audit.errors import StepError
+from audit.image.arrived import MOST_CHILDREN
 from audit.image.blobs import blobs
 from audit.image.descriptor import BadDescriptor
 from audit.image.media import EVERY, INDEXES, MANIFESTS
@@ -36,7 +37,8 @@ def look(
     """
     top = client.manifest(tag)
     seen = Seen(reference=tag, digest=top.digest, media_type=top.media_type, raw=top.raw)
-    names = {entry.digest: tag.at(entry.digest) for entry in entries(seen) if entry.media_type in EVERY}
+    named = entries(seen)[:MOST_CHILDREN]
+    names = {entry.digest: tag.at(entry.digest) for entry in named if entry.media_type in EVERY}
     with ThreadPoolExecutor(connections, thread_name_prefix="verify") as pool:
 
         def each(keys: Iterable[K], work: Callable[[K], V]) -> dict[K, V | Missing]:

@@ -221,7 +221,7 @@ class Calls:
         todo = f"wanted is {wanted}"
         todo += f", the token of {who} allows {allows}" if allows else f", asked as {who}"
         if credentials is None:
-            todo += "; give credentials for it"
+            todo += "; give credentials for it (`docker login`)"
         raise failures.Denied(ask.call, error.why, todo, status=error.status, codes=error.codes)
 
     def _error(self, ask: Ask, answer: Open) -> RegistryError:

@@ -24,7 +24,7 @@ FOREIGN: tuple[type[BaseException], ...] = (
 )
 """All that urllib3 and the library below it may raise because of what a server sent or did not send."""
 
-_SCHEME = "say with plain_http that this registry speaks http, if that is meant"
+_SCHEME = "say with plain_http (--plain-http) that this registry speaks http, if that is meant"
 _AGAIN = "try again"
 
 _Made = tuple[type[RegistryError], str, str]
@@ -75,7 +75,8 @@ _TLS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("expired",), "its certificate has expired", "have it renewed"),
     (("not yet valid",), "its certificate is not valid yet", "compare the clocks"),
     (("self-signed", "self signed", "unable to get local issuer", "unable to get issuer"),
-     "its certificate is signed by no CA that is trusted here", "give the CA's certificate with ca_file"),
+     "its certificate is signed by no CA that is trusted here",
+     "give the CA's certificate with ca_file (--registry-ca)"),
     (("mismatch", "doesn't match", "not valid for"), "its certificate is for another name", "check the host's name"),
     (("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE", "UNKNOWN_CA"),
      "it refuses us without a client certificate that it trusts", "give one with client_cert and client_key"),

@@ -227,7 +227,8 @@ class Tokens:
             secrets = credentials.secrets if credentials else ()
             error = from_answer(about, answer.status, answer.headers, answer.body, now=self._now(), secrets=secrets)
             if credentials is None and isinstance(error, LoginRefused):
-                raise LoginRefused(call, "the registry wants to know who asks", "give credentials for it",
+                todo = "give credentials for it (`docker login`)"
+                raise LoginRefused(call, "the registry wants to know who asks", todo,
                                    status=error.status, codes=error.codes)  # fmt: skip
             raise error
         return self._read(about, answer, asked)

@@ -168,4 +168,5 @@ class Confirm(Model):
 RegistryCall = Mount | PutManifest | Confirm
 Action = Annotated[Run | Mount | PutManifest | Confirm, Field(discriminator="kind")]
 """The only things that the shell can be asked to do for a merge; in their order, but mounts that stand side by side may
-be done at once, and manifests pushed by digest likewise."""
+be done at once (after the one that fills the repository that they mount from), and manifests pushed by digest likewise.
+"""

@@ -35,9 +35,19 @@ def able(step: MergeStep, host: MergeHost) -> Able:
 
 
 def actions(step: MergeStep, host: MergeHost) -> tuple[Action, ...]:
-    """Mounts, then children, then the index under its tags, then a look whether the tags stand."""
+    """Mounts, then children, then the index under its tags, then a look whether the tags stand.
+
+    Before all of these, what is not to be moved and is known from an earlier run only is asked for: a registry may take
+    an index whose images it has not.
+    """
     del host
     made: list[Action] = []
+    for target in step.targets:
+        made += [
+            Confirm(target=child.source, digest=child.digest)
+            for child in step.merged.children
+            if child.kept and child.source.name == target
+        ]
     for target in step.targets:
         made += _mounts(step, target)
     for target in step.targets:
@@ -74,6 +84,14 @@ def _mounts(step: MergeStep, target: str) -> Iterator[Mount]:
             old = found.get(blob.digest)
             if old is None or (old.streamed and not mount.streamed):
                 found[blob.digest] = mount
+    # What had to be streamed into this registry once is mounted from there.
+    before = step.targets[: step.targets.index(target)]
+    near = next((tag for tag in step.tags if tag.name in before and tag.registry == into.registry), None)
+    if near is not None:
+        found = {
+            digest: mount.model_copy(update={"source": near.at(digest)}) if mount.streamed else mount
+            for digest, mount in found.items()
+        }
     here = {blob.digest for source, raw in _manifests(step) if source.name == target for blob in blobs(raw)}
     return (mount for digest, mount in found.items() if digest not in here)
 
