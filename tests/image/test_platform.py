@@ -33,6 +33,8 @@ from audit.image.platform import Platform
         ("s390x", "linux/s390x"),
         ("aarch64", "linux/arm64"),
         ("armhf", "linux/arm/v7"),
+        ("arm/v7", "linux/arm/v7"),
+        ("aarch64/v8", "linux/arm64"),
         ("windows(10.0.17763.1)/amd64", "windows(10.0.17763.1)/amd64"),
         ("unknown/unknown", "unknown/unknown"),
     ],
