@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from audit.image.annotation import Annotation
@@ -43,6 +43,7 @@ class _Row:
     descriptor: Descriptor
     source: Source
     raw: bytes | None
+    also: list[Source] = field(default_factory=list)
 
     @property
     def subject(self) -> str | None:
@@ -145,8 +146,8 @@ def _flat(source: Source) -> _Row:
         raise MergeRefused(
             f"{source}: its config says neither an operating system nor an architecture, so nobody could pull it; "
             "build it anew, or say which it is for"
-            if platform is None
-            else f"{source}: it is for {platform or 'no platform'}, which nothing runs on; build it anew"
+            if platform is None or not str(platform)
+            else f"{source}: its config says {platform}, which is no whole platform; build it anew"
         )
     row: dict[str, Any] = {"mediaType": source.media_type, "digest": source.reference.digest, "size": len(source.raw)}
     row["platform"] = platform.members()
@@ -230,6 +231,7 @@ def _joined(rows: Iterable[_Row]) -> list[_Row]:
         if "annotations" in row.members:
             changed["annotations"] = old.members.get("annotations", {}) | row.members["annotations"]
         old.put(changed)
+        old.also.append(row.source)
         old.raw = old.raw if old.raw is not None else row.raw
     return list(found.values())
 
@@ -324,8 +326,9 @@ def _children(rows: Sequence[_Row]) -> tuple[Child, ...]:
             role="image" if row.subject is None else "attestation",
             platform=row.platform,
             source=row.source.reference.at(row.descriptor.digest),
+            also=tuple(dict.fromkeys(source.reference.at(row.descriptor.digest) for source in row.also)),
             raw=row.raw,
-            kept=row.descriptor.digest in row.source.kept,
+            kept=any(row.descriptor.digest in source.kept for source in (row.source, *row.also)),
         )
         for row in rows
     )

@@ -63,6 +63,7 @@ class Child(Model):
         role: an attestation has its image's digest in its annotations.
         platform: in its one spelling; None where nobody said.
         source: the repository that has it, by its own digest.
+        also: other ones, where several sources brought it.
         raw: its bytes; None where they were not read.
         kept: these are from an earlier run, so it is not sure that the source still has it.
     """
@@ -71,6 +72,7 @@ class Child(Model):
     role: Literal["image", "attestation"]
     platform: Platform | None = None
     source: Reference
+    also: tuple[Reference, ...] = ()
     raw: bytes | None = Field(default=None, repr=False, exclude=True)
     kept: bool = False
 
@@ -78,6 +80,10 @@ class Child(Model):
     def digest(self) -> str:
         """Of its bytes."""
         return self.descriptor.digest
+
+    def place_in(self, repository: str) -> Reference | None:
+        """Where that repository (``registry/repository``) has it; None: no source said so."""
+        return next((one for one in (self.source, *self.also) if one.name == repository), None)
 
 
 class Merged(Model):

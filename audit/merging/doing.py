@@ -14,7 +14,6 @@ from pydantic import Field
 from audit.engines.merge import Action, Confirm, MergeStep, Mount, PutManifest, Run
 from audit.engines.merge.registry import blobs
 from audit.errors import StepError
-from audit.image.descriptor import Descriptor
 from audit.image.merged import MergeRefused
 from audit.image.reference import Reference
 from audit.kept import Kept
@@ -25,7 +24,7 @@ from audit.model import Model
 from audit.registry import Client, Denied, Invalid, MissingParts, NotAllowed, NotFound, RegistryError
 from audit.registry.confirmed import ConfirmingClient
 
-T = TypeVar("T")
+T = TypeVar("T", Mount, PutManifest, Confirm)
 
 
 class Done(Model):
@@ -221,16 +220,20 @@ def _group(doing: _Doing, kind: str, actions: Sequence[Action], tags: dict[Refer
 
 def _at_once(doing: _Doing, many: Sequence[T], work: Callable[[T], None]) -> None:
     """Do all of them, the first one alone where a registry has not yet asked who we are; the first failure ends it."""
-    rest = list(many)
-    if rest and not doing.client.challenges:
-        work(rest.pop(0))
+    rest, met = list[T](), set(doing.client.challenges)
+    for one in many:
+        if one.target.registry in met:
+            rest.append(one)
+        else:
+            met.add(one.target.registry)
+            work(one)
     if not rest:
         return
     with ThreadPoolExecutor(min(doing.connections, len(rest)), thread_name_prefix="merge") as pool:
         waiting = [pool.submit(work, one) for one in rest]
         try:
-            for one in waiting:
-                one.result()
+            for future in waiting:
+                future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -274,11 +277,8 @@ def _bring_again(doing: _Doing, put: PutManifest, digests: Iterable[str]) -> boo
         return False
     doing.tell(f"bringing {_count(len(found), 'blob')} of {put.target.familiar} again")
 
-    def bring(blob: Descriptor) -> None:
-        target, here = put.target.at(blob.digest), source.at(blob.digest)
-        _mount(doing, Mount(target=target, source=here, size=blob.size), again=True)
-
-    _at_once(doing, found, bring)
+    wanted = [Mount(target=put.target.at(blob.digest), source=source.at(blob.digest), size=blob.size) for blob in found]
+    _at_once(doing, wanted, lambda mount: _mount(doing, mount, again=True))
     return True
 
 

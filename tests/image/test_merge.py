@@ -274,7 +274,7 @@ REFUSED: dict[str, tuple[Callable[[], Sequence[Source]], str]] = {
         lambda: [flat(AMD).model_copy(update={"platform": None})], "neither an operating system nor an architecture",
     ),
     "unknown-platform": (
-        lambda: [flat("unknown/unknown")], "it is for unknown/unknown, which nothing runs on",
+        lambda: [flat("unknown/unknown")], "its config says unknown/unknown, which is no whole platform",
     ),
     "entry-without-platform": (
         lambda: [index([entry(ONE, AMD), described(image(ARM), OCI_MANIFEST)])],

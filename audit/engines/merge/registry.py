@@ -44,9 +44,9 @@ def actions(step: MergeStep, host: MergeHost) -> tuple[Action, ...]:
     made: list[Action] = []
     for target in step.targets:
         made += [
-            Confirm(target=child.source, digest=child.digest)
+            Confirm(target=place, digest=child.digest)
             for child in step.merged.children
-            if child.kept and child.source.name == target
+            if child.kept and (place := child.place_in(target))
         ]
     for target in step.targets:
         made += _mounts(step, target)
@@ -101,7 +101,7 @@ def _children(step: MergeStep, target: str) -> Iterator[PutManifest]:
     into = next(tag for tag in step.tags if tag.name == target)
     for role in ("image", "attestation"):
         for child in step.merged.children:
-            if child.role != role or child.source.name == target:
+            if child.role != role or child.place_in(target):
                 continue
             if child.raw is None:
                 raise MergeRefused(f"{child.source.familiar} was not read, so it cannot be pushed; report this")
@@ -111,10 +111,10 @@ def _children(step: MergeStep, target: str) -> Iterator[PutManifest]:
 
 
 def _manifests(step: MergeStep) -> Iterator[tuple[Reference, bytes]]:
-    """Every image's manifest with where it stands."""
+    """Every image's manifest with every place where it stands."""
     merged = step.merged
     if merged.flat and merged.source is not None:
         yield merged.source, merged.raw
     for child in merged.children:
         if child.raw is not None:
-            yield child.source, child.raw
+            yield from ((place, child.raw) for place in (child.source, *child.also))

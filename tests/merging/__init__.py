@@ -1,0 +1,1 @@
+"""Tests of audit.merging, and of the verbs merge and verify."""
