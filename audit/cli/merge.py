@@ -78,10 +78,13 @@ def merge(
     """
     from audit.cli.registries import kept_of, opened
     from audit.cli.settings import settings_of
+    from audit.engines.merge import ORDER, all_engines
     from audit.image.annotation import Annotation
     from audit.image.reference import Reference
+    from audit.merging import require_tags
 
     for name, value, allowed in (
+        ("--engine", engine, tuple(dict.fromkeys(("auto", *ORDER, *all_engines())))),
         ("--attest", attest, get_args(Attestations)),
         ("--orphans", orphans, get_args(Lonely)),
         ("--format", format_, ("text", "json")),
@@ -96,6 +99,7 @@ def merge(
     tags = [Reference.parse(text) for text in tag or ()]
     if not tags and not dry_run:
         raise UsageError("no --tag: name what the result shall be called, or look at it with --dry-run")
+    require_tags(tags)
     annotations = [one for text in annotation or () for one in Annotation.parse(text)]
     place = _place(settings, merge_host)
     names = [name.registry for name in (*tags, *(one.reference for one in asked))]

@@ -122,7 +122,7 @@ def _rows(source: Source, lost: list[str]) -> list[_Row]:
     rows = [_flat(source)] if source.flat else _unwrapped(source, lost)
     images = [row for row in rows if row.subject is None]
     if not images:
-        raise MergeRefused(f"{source}: there is no image in it, so there is nothing to merge")
+        raise MergeRefused(f"{source}: there is no image in it, so there is nothing to merge; leave it out")
     for row in images:
         built, wanted = row.platform, source.wanted
         if not source.flat and (built is None or not built.known):
@@ -161,7 +161,9 @@ def _unwrapped(source: Source, lost: list[str]) -> list[_Row]:
         raise MergeRefused(f"{source}: it is not JSON; push it again") from None
     listed = body.get("manifests") if isinstance(body, dict) else None
     if not isinstance(listed, list) or len(listed) > MOST_CHILDREN:
-        raise MergeRefused(f"{source}: it is an index without a list of manifests, or with too long a one")
+        raise MergeRefused(
+            f"{source}: it is an index without a list of manifests, or with too long a one; push it again"
+        )
     if isinstance(body.get("annotations"), dict) and body["annotations"]:
         lost.append(f"{source}: the annotations of the index itself are not carried over; give them as --annotation")
     rows = []
@@ -176,7 +178,10 @@ def _unwrapped(source: Source, lost: list[str]) -> list[_Row]:
                 f"name {source.reference.at(row.descriptor.digest).familiar} as a source instead"
             )
         if media_type not in MANIFESTS:
-            raise MergeRefused(f"{source}: entry {number} of it is no image, but {media_type[:100]!r}")
+            raise MergeRefused(
+                f"{source}: entry {number} of it is no image, but {media_type[:100]!r}; build it anew, or name the "
+                "images in it one by one"
+            )
         row.raw = source.children.get(row.descriptor.digest)
         _right(row)
         rows.append(row)

@@ -159,6 +159,9 @@ def _index(seen: Seen) -> Iterator[Flaw]:
                 about=entry.digest,
                 message=f"{entry.digest} is an index inside the index, into which Docker does not look; merge again",
             )
+        elif entry.media_type not in MANIFESTS:
+            message = f"{entry.digest} is no image, but {entry.media_type[:100]!r}; merge again without it"
+            yield Flaw(check="index", level="wrong", about=entry.digest, message=message)
 
 
 def _platforms(seen: Seen, expected: Sequence[Platform] | None) -> Iterator[Flaw]:
@@ -203,7 +206,9 @@ def _children(seen: Seen) -> Iterator[Flaw]:
             message = f"{entry.digest}: {said}"
             yield Flaw(check="children", level=level, about=entry.digest, message=message)
         elif read is None:
-            message = f"{entry.digest} was not read, since the index names too many, or it is no type of an image"
+            if entry.media_type not in (*MANIFESTS, *INDEXES):
+                continue  # told already
+            message = f"{entry.digest} was not read, since the index names too many"
             yield Flaw(check="children", level="unknown", about=entry.digest, message=message)
         elif len(read) != entry.size:
             message = f"{entry.digest} has {len(read)} bytes, where the index says {entry.size}; merge again"
@@ -253,7 +258,7 @@ def _architecture(seen: Seen) -> Iterator[Flaw]:
     for digest, entry in images(seen):
         read = seen.configs.get(digest)
         if isinstance(read, Missing) or read is None:
-            if isinstance(seen.manifests.get(digest), Missing):
+            if entry is not None and not isinstance(seen.manifests.get(digest), bytes):
                 continue  # told already
             why = read.why if isinstance(read, Missing) else "it was not read"
             level: Level = "wrong" if isinstance(read, Missing) and read.gone else "unknown"

@@ -105,6 +105,17 @@ def expect(client: Client, sources: Sequence[Reference], tags: Sequence[Referenc
         client.expect(registry, push=push, pull=[name for name in pull if name not in push])
 
 
+def require_tags(tags: Sequence[Reference]) -> None:
+    """Refuse what cannot be the name of a result.
+
+    Raises:
+        UsageError: one has a digest.
+    """
+    for tag in tags:
+        if tag.digest is not None:
+            raise UsageError(f"--tag {tag.familiar}: write REPOSITORY:TAG; the digest is what a merge finds out")
+
+
 def prepare(
     sources: Sequence[Source],
     tags: Sequence[Reference],
@@ -125,9 +136,7 @@ def prepare(
         MergeRefused: these sources make no right index.
         UsageError: a tag is none.
     """
-    for tag in tags:
-        if tag.digest is not None or tag.tag is None:
-            raise UsageError(f"--tag {tag.familiar}: write REPOSITORY:TAG; the digest is what a merge finds out")
+    require_tags(tags)
     merged = merge(
         sources, attest=attest, orphans=orphans, annotations=annotations, prefer_index=prefer_index
     )  # fmt: skip

@@ -140,10 +140,13 @@ def from_answer(
     if case.made is failures.MissingParts:
         found = _DIGEST.findall(json.dumps([detail for _, _, detail in rows]) if rows else text)
         digests = tuple(dict.fromkeys(found))[:_MOST_DIGESTS]
+    todo = case.todo
+    if digests:
+        todo += f": {', '.join(digests[:2])}{f' and {len(digests) - 2} more' if len(digests) > 2 else ''}"
     return case.made(
         call,
         f"{case.why} (HTTP {status}{f': {shown}' if shown else ''})",
-        case.todo,
+        todo,
         status=status,
         codes=codes,
         after=after(headers.get("retry-after"), text[:4096], now=now),
