@@ -22,7 +22,6 @@ ARCHITECTURES = (
     "s390x", "wasm",
 )  # fmt: skip
 """Architectures that images are made for, as GOARCH spells them."""
-SYSTEMS = ("darwin", "freebsd", "linux", "wasip1", "windows")
 
 _SPELT: dict[tuple[str, str | None], tuple[str, str]] = {
     ("i386", None): ("386", ""),

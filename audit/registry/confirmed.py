@@ -6,15 +6,21 @@ Where it does, asking for it again would be one request for nothing.
 
 from __future__ import annotations
 
+from typing import Any
+
 from audit.image.reference import Reference
 from audit.registry.client import Client
 from audit.registry.failures import Headers
+from audit.registry.options import Options
 
 
 class ConfirmingClient(Client):
-    """As `Client`, and remembers what it pushed."""
+    """As `Client`, and remembers what it pushed; its arguments are those of `audit.registry.calls.Calls`."""
 
-    _said: dict[Reference, str] | None = None
+    def __init__(self, options: Options | None = None, **more: Any) -> None:
+        """Nothing was pushed yet."""
+        super().__init__(options, **more)
+        self._said: dict[Reference, str] = {}
 
     def __enter__(self) -> ConfirmingClient:
         """Itself."""
@@ -22,13 +28,11 @@ class ConfirmingClient(Client):
 
     def acknowledged(self, name: Reference) -> str | None:
         """The digest that the registry named when we pushed something under this name; None where it named none."""
-        return (self._said or {}).get(name)
+        return self._said.get(name)
 
     def _pushed(self, name: Reference, media_type: str, raw: bytes, digest: str, headers: Headers) -> None:
         super()._pushed(name, media_type, raw, digest, headers)
-        said = dict(self._said or {})
         if headers.get("docker-content-digest") == digest:
-            said[name] = digest
+            self._said[name] = digest
         else:
-            said.pop(name, None)
-        self._said = said
+            self._said.pop(name, None)

@@ -144,6 +144,10 @@ CASES: dict[str, Case] = {
     "403-on-the-target": Case(
         served(by=fails(403, "DENIED", "no"), on=f"/v2/{LIVE}/", method="*"), "the account has not the right to",
     ),
+    "404-on-the-target": Case(
+        served(by=fails(404, "NAME_UNKNOWN", "no such repository"), on=f"/v2/{LIVE}/", method="*"),
+        "the registry has no such repository .*; check the name",
+    ),
     "405-on-the-tag": Case(served(by=answers(405), on=TAG_PUT, method="PUT"), "set not to allow that .*ask who"),
     "405-on-a-child": Case(served(by=answers(405), on=CHILD, method="PUT"), "set not to allow that .*ask who"),
     "429": Case(served(by=answers(429, Retry_After="5")), "too many requests came from this address", tries=4),

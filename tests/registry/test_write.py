@@ -237,3 +237,20 @@ def test_referrers_survive_another_writer(registry: Registry, dial: Dial) -> Non
     registry.spoil("PUT", "/manifests/sha256-", answers(201))
     with pytest.raises(Exception, match="others keep writing"):
         client.put(named(registry, "team/app:sig"), OCI_MANIFEST, signed)
+
+
+def test_what_a_registry_has_acknowledged(registry: Registry) -> None:
+    """The digest that the answer to a push named is remembered, and forgotten where a later one names none."""
+    from audit.registry import Options
+    from audit.registry.confirmed import ConfirmingClient
+
+    raw = stocked(registry)
+    options = Options(plain_http=frozenset({registry.address}), environment={}, use_files=False)
+    with ConfirmingClient(options) as client:
+        assert client.acknowledged(named(registry)) is None
+        client.put(named(registry), OCI_MANIFEST, raw)
+        assert client.acknowledged(named(registry)) == digest(raw)
+        assert client.acknowledged(named(registry, "team/app:other")) is None
+        registry.spoil("PUT", "/manifests/", answers(201))
+        client.put(named(registry), OCI_MANIFEST, raw)
+        assert client.acknowledged(named(registry)) is None
