@@ -50,7 +50,7 @@ KINDS = {
     "two platforms": "one image that is said to be for two platforms is refused; the tool keeps the last one",
     "orphan": "an attestation without its image is refused; the tool keeps it",
     "nested": "an index inside an index is refused; Docker cannot see into what the tool keeps",
-    "nowhere": "an image without system and architecture is refused; nobody could pull what the tool writes",
+    "nowhere": "an entry without system and architecture is refused; whoever pulls what the tool writes must guess",
 }
 """Every difference that there may be, and why it is there."""
 REFUSALS = (
@@ -58,12 +58,12 @@ REFUSALS = (
     ("two platforms", r"is said to be for .*; one image cannot be both"),
     ("orphan", r" attests .*, which is not among the sources"),
     ("nested", r" is an index itself"),
-    ("nowhere", r"which nothing runs on|says neither an operating system nor an architecture"),
+    ("nowhere", r"which nothing runs on|says neither an operating system nor an architecture|it says no platform"),
 )
-_EITHER = {"os.version": 19, "order": 14, "two images": 22, "two platforms": 1, "orphan": 18, "nested": 1, "nowhere": 1}
+_EITHER = {"os.version": 19, "order": 14, "two images": 22, "two platforms": 1, "orphan": 18, "nested": 1, "nowhere": 6}
 COUNTS = {
-    "0.29.1": _EITHER | {"sets": 211, "same digest": 137, "engine's own words": 17, "not meaningful": 0},
-    "0.13.1": _EITHER | {"sets": 207, "same digest": 133, "engine's own words": 17, "not meaningful": 4},
+    "0.29.1": _EITHER | {"sets": 211, "same digest": 132, "engine's own words": 17, "not meaningful": 0},
+    "0.13.1": _EITHER | {"sets": 207, "same digest": 128, "engine's own words": 17, "not meaningful": 4},
 }
 """How many sets are of which kind; one may be of two."""
 

@@ -148,6 +148,7 @@ def test_what_a_program_made_is_compared(registry: Registry, dial: Dial) -> None
     sources = [flat("linux/amd64"), flat("linux/arm64")]
     step = prepare(sources, [named(registry, f"{LIVE}:1")])
     wanted = merge(sources)
+    other = f"sha256:{'0' * 64}"
 
     def chosen(says: str) -> Choice:
         return Choice(
@@ -155,10 +156,10 @@ def test_what_a_program_made_is_compared(registry: Registry, dial: Dial) -> None
             actions=(Run(argv=("echo", says), gives="digest", about="imagetools create"),),
         )  # fmt: skip
 
-    with pytest.raises(StepError, match=f"imagetools create gave no digest, where {wanted.digest} was wanted"):
+    with pytest.raises(StepError, match="imagetools create gave nothing, where a digest was to come"):
         carry_out(dial(registry), chosen(""), step)
-    with pytest.raises(StepError, match=f"gave sha256:0, where {wanted.digest} was wanted; see what stands there now"):
-        carry_out(dial(registry), chosen("sha256:0"), step)
+    with pytest.raises(StepError, match=f"gave {other}, where {wanted.digest} was wanted; see what stands there"):
+        carry_out(dial(registry), chosen(other), step)
     with pytest.raises(StepError, match="no such manifest"):
         carry_out(dial(registry), chosen(wanted.digest), step)
     registry.manifests[(LIVE, "1")] = (wanted.media_type, b'{"manifests": []}')

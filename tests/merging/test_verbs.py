@@ -42,6 +42,7 @@ def test_the_name_and_the_digest_alone_on_stdout(registry: Registry, command: Co
     assert told.err == "".join(f"fleet-audit: {line}\n" for line in (
         f"an OCI index of 3 images ({AMD}, {ARM}, {RISC}) and 1 attestation",
         f"{AMD}, {ARM} have no attestation, where other images of it have one",
+        "by registry: it speaks with the registry itself, which mounts the blobs",
         "placing 8 blobs",
         "pushing 4 manifests",
         f"tagging {names[0].familiar}",
