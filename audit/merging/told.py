@@ -45,9 +45,8 @@ def wanted_after(action: Run, said: str, wanted: Wanted, merged: Merged, place: 
     found = last.strip()
     what = f"{place}: {action.about or action.argv[0]}"
     if _DIGEST.fullmatch(found) is None:
-        raise StepError(
-            f"{what} gave {repr(found[:100]) if found else 'nothing'}, where a digest was to come; use --engine registry"
-        )
+        gave = repr(found[:100]) if found else "nothing"
+        raise StepError(f"{what} gave {gave}, where a digest was to come; use --engine registry")
     if action.gives == "list":
         raw = text.encode()
         why = difference(raw, merged)
