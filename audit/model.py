@@ -13,11 +13,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-SCHEMA_VERSION: Literal[1] = 1
-"""Version of the JSON that `--save` and `--report json` write; raised when a reader of the old one would misread."""
-
+from audit.value import SCHEMA_VERSION as SCHEMA_VERSION
+from audit.value import Model as Model
 
 BUILD_VARIABLES = (
     "DOCKER_BUILDKIT",
@@ -42,12 +41,6 @@ BUILD_VARIABLES = (
     "SOURCE_DATE_EPOCH",
 )
 """The only variables of a build whose values may leave a worker: the filter of the wire, and that of the facts."""
-
-
-class Model(BaseModel):
-    """A frozen value; unknown keys are refused and nothing is coerced from a wrong type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class OrderedEnum(StrEnum):

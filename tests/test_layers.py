@@ -11,12 +11,12 @@ ROOT = Path(__file__).parent.parent / "audit"
 
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
-    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
+    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep", "value",
 }  # fmt: skip
 SHELL = {"context", "inventory", "kept", "registry", "wire"}
 TOP = {"flow", "probing", "merging", "building", "cli"}
 
-SHELL_MAY = {"errors", "model", "image"}
+SHELL_MAY = {"errors", "model", "image", "value"}
 WORLD = {
     "asyncio", "ctypes", "glob", "http", "io", "multiprocessing", "os", "paramiko", "fabric", "pathlib", "random",
     "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib",

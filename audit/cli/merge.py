@@ -265,7 +265,7 @@ def _print(client: Client, step: MergeStep, choice: Choice, done: Done, format_:
 
 def _document(client: Client, step: MergeStep, choice: Choice | None, done: Done | None) -> dict[str, Any]:
     """Everything about a merge."""
-    from audit.model import SCHEMA_VERSION
+    from audit.value import SCHEMA_VERSION
 
     merged, counts = step.merged, client.counts
     return {

@@ -109,7 +109,7 @@ def _looked_at(seen: Seen) -> Iterator[str]:
 
 def _document(seen: Seen, flaws: tuple[Flaw, ...], counts: Counts) -> str:
     from audit.image.verified import entries
-    from audit.model import SCHEMA_VERSION
+    from audit.value import SCHEMA_VERSION
 
     return json.dumps(
         {

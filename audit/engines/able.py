@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audit.model import Model
+from audit.value import Model
 
 
 class Able(Model):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from audit.errors import UsageError
 from audit.image.platform import Platform
-from audit.model import Model
+from audit.value import Model
 
 _WHERE = re.compile(r"(?P<where>[a-z-]+)(?:\[(?P<platform>[A-Za-z0-9_./()-]+)\])?")
 _ELSEWHERE = {

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from audit.image.media import ATTESTATION, INDEXES, MANIFESTS, REFERENCE_TYPE
-from audit.model import Model
+from audit.value import Model
 
 MOST_CHILDREN = 1000
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from audit.image.media import ATTESTATION, REFERENCE_DIGEST, REFERENCE_TYPE
 from audit.image.platform import Platform
 from audit.image.reference import digest_fault
-from audit.model import Model
+from audit.value import Model
 
 LARGEST = 1 << 50
 """Bytes of a blob; a size beyond it is a lie."""

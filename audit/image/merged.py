@@ -12,7 +12,7 @@ from audit.image.descriptor import Descriptor
 from audit.image.media import INDEXES
 from audit.image.platform import Platform
 from audit.image.reference import Reference
-from audit.model import Model
+from audit.value import Model
 
 Attest = Literal["keep", "drop", "require"]
 Orphans = Literal["refuse", "drop"]

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from audit.errors import UsageError
-from audit.model import Model
+from audit.value import Model
 
 UNKNOWN = "unknown"
 """Operating system and architecture of what runs nowhere: BuildKit's attestations."""

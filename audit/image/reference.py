@@ -12,7 +12,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from audit.errors import UsageError
-from audit.model import Model
+from audit.value import Model
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")

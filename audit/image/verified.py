@@ -17,7 +17,7 @@ from audit.image.descriptor import BadDescriptor, Descriptor
 from audit.image.media import INDEXES, MANIFESTS
 from audit.image.platform import Platform
 from audit.image.reference import Reference
-from audit.model import Model
+from audit.value import Model
 
 Level = Literal["wrong", "unknown", "warning"]
 Check = Literal[

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from audit.engines.merge import ORDER, Able, Action, MergeHost, MergeStep, all_engines
 from audit.errors import StepError, UsageError
-from audit.model import Model
+from audit.value import Model
 
 
 class Choice(Model):

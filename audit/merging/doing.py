@@ -20,9 +20,9 @@ from audit.kept import Kept
 from audit.merging.choosing import Choice
 from audit.merging.hosts import Place
 from audit.merging.told import Wanted, wanted_after
-from audit.model import Model
 from audit.registry import Client, Denied, Invalid, MissingParts, NotAllowed, NotFound, RegistryError
 from audit.registry.confirmed import ConfirmingClient
+from audit.value import Model
 
 T = TypeVar("T", Mount, PutManifest, Confirm)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.engines.merge import Action, Confirm, Mount, PutManifest, Run
-from audit.model import Model
+from audit.value import Model
 
 
 class Forecast(Model):

@@ -6,20 +6,21 @@ import re
 import secrets
 import shlex
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from audit.engines.merge import SCRATCH, MergeHost, Run
 from audit.errors import StepError
-from audit.model import Fleet, Host, Outcome
-from audit.wire import WireOptions
-from audit.wire.session import Ended, Script, Stream
-from audit.wire.sessions import run_script
+
+if TYPE_CHECKING:
+    from audit.model import Fleet, Host
+    from audit.wire import WireOptions
+    from audit.wire.session import Ended, Script, Stream
 
 MOST_LINES = 5000
 """Lines of output that are kept of one program."""
 LIMIT = 600.0
 """Seconds for one program: a merge by imagetools may move every layer."""
-_LOCAL = Host(name="this machine", address="localhost", connection="local")
 _ASK = """docker --version 2>&1 | head -n 1 | cut -c 1-200
 docker buildx version 2>&1 | head -n 1 | cut -c 1-200
 """
@@ -34,13 +35,13 @@ class Place:
     Attributes:
         host: of the fleet; None for this very machine.
         fleet: declares the jump hosts.
-        options: of the wire.
+        options: of the wire; None: its own.
         stop: once set, what runs is ended.
     """
 
     host: Host | None = None
     fleet: Fleet | None = None
-    options: WireOptions = field(default_factory=WireOptions)
+    options: WireOptions | None = None
     stop: threading.Event | None = None
 
     def __str__(self) -> str:
@@ -53,6 +54,8 @@ class Place:
         Raises:
             StepError: it failed, or could not be run; the sentence has its last words.
         """
+        from audit.model import Outcome
+
         folder = f"/tmp/fleet-audit-{secrets.token_hex(8)}"  # noqa: S108 - made there, unguessable, and ours alone
         ended, said, wrong = self._script(script_of(action, folder), action.stdin, limit)
         if ended.undone is False:
@@ -65,6 +68,9 @@ class Place:
 
     def ask(self) -> MergeHost:
         """Which clients of Docker's are there; why not, where that cannot be told."""
+        from audit.model import Outcome
+        from audit.wire.session import Script
+
         ended, said, _ = self._script(Script(_ASK), "", 60.0)
         name = self.host.name if self.host else None
         if ended.outcome is not Outcome.OK:
@@ -79,6 +85,11 @@ class Place:
         )
 
     def _script(self, script: Script, stdin: str, limit: float) -> tuple[Ended, list[str], list[str]]:
+        # Here, since our own engine merges without SSH, and its library takes longer to load than a merge.
+        from audit.model import Host
+        from audit.wire import WireOptions
+        from audit.wire.sessions import run_script
+
         lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
 
         def heard(stream: Stream, line: str) -> None:
@@ -87,14 +98,17 @@ class Place:
             del kept[:-MOST_LINES]
 
         ended = run_script(
-            self.host or _LOCAL, script, [stdin.encode()] if stdin else [], options=self.options, on_line=heard,
-            stop=self.stop, limit=limit, fleet=self.fleet,
+            self.host or Host(name="this machine", address="localhost", connection="local"), script,
+            [stdin.encode()] if stdin else [], options=self.options or WireOptions(), on_line=heard, stop=self.stop,
+            limit=limit, fleet=self.fleet,
         )  # fmt: skip
         return ended, lines["stdout"], lines["stderr"]
 
 
 def script_of(action: Run, folder: str) -> Script:
     """What is run for it; its private folder stands where `SCRATCH` does."""
+    from audit.wire.session import Script
+
     words = [folder if word == SCRATCH else word for word in action.argv]
     variables = [f"{key}={value}" for key, value in action.environment.items()]
     # Every word is quoted: nothing that a registry or an inventory said is the shell's.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from audit.model import Model
+from audit.value import Model
 
 
 class Counts(Model):

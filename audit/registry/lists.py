@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 from audit.image.descriptor import BadDescriptor, Descriptor
 from audit.image.media import INDEXES, OCI_INDEX
 from audit.image.reference import Reference, digest_fault
-from audit.model import Model
 from audit.registry.calls import Ask, about, api
 from audit.registry.failures import Call, Garbled, Headers, Invalid, ManifestUnknown, NotFound
 from audit.registry.manifests import Manifests
 from audit.registry.token import scope
 from audit.registry.transport import Answer
 from audit.registry.urls import follow, same_origin
+from audit.value import Model
 
 _MOST_PAGES, _MOST_TAGS, _PAGE = 200, 100_000, 1000
 _LINK = re.compile(r"<([^<>]{1,4000})>\s{0,5};[^,]{0,100}\brel\s{0,3}=\s{0,3}\"?next\b", re.I)

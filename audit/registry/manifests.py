@@ -17,7 +17,6 @@ from pydantic import Field
 from audit.image.arrived import Arrived, BadManifest
 from audit.image.media import EVERY, INDEXES
 from audit.image.reference import Reference, digest_fault
-from audit.model import Model
 from audit.registry._said import one_line
 from audit.registry.answers import from_answer
 from audit.registry.calls import Ask, Calls, about, api
@@ -32,6 +31,7 @@ from audit.registry.failures import (
     TooLong,
 )
 from audit.registry.token import scope
+from audit.value import Model
 
 MOST_BYTES = 4 * 1024 * 1024
 """Of a manifest: what registries take at most (distribution-spec, Pushing Manifests)."""

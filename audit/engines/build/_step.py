@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from audit.model import Model
 from audit.shape import How, parse_how
+from audit.value import Model
 
 Attest = Literal["keep", "drop"]
 

@@ -11,7 +11,7 @@ from audit.image.descriptor import Descriptor
 from audit.image.index import Merged
 from audit.image.platform import Platform
 from audit.image.reference import Reference
-from audit.model import Model
+from audit.value import Model
 
 
 class MergeSource(Model):
