@@ -239,12 +239,13 @@ def _asked(text: str) -> Asked:
 
 
 def _place(settings: Settings, name: str | None) -> Place:
-    from audit import flow
-    from audit.cli import check
     from audit.merging import Place
 
     if name is None:
         return Place()
+    from audit import flow  # below: what knows fleets loads for longer than a merge takes
+    from audit.cli import check
+
     fleet = flow.fleet_of([], check.inventory_of(settings))
     found = next((host for host in fleet.hosts if host.name == name), None)
     if found is None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from audit.errors import UsageError
 
@@ -37,10 +36,10 @@ def _listed(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that may be set outside the command line; each field is ``FLEET_AUDIT_<NAME>`` there."""
 
-    model_config = SettingsConfigDict(env_prefix="FLEET_AUDIT_", extra="forbid", enable_decoding=False)
+    model_config = ConfigDict(extra="forbid")
 
     inventory: Annotated[list[Path], BeforeValidator(_listed)] = []
     limit: str | None = None
@@ -63,19 +62,6 @@ class Settings(BaseSettings):
     plain_http: Annotated[list[str], BeforeValidator(_listed)] = []
     merge_engines: Annotated[list[str], BeforeValidator(_listed)] = []
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags and environment; the files are merged in by `settings_of`, which can name them in an error."""
-        del settings_cls, dotenv_settings, file_secret_settings  # not sources of ours
-        return (init_settings, env_settings)
-
 
 def settings_of(**flags: Any) -> Settings:
     """Merge the flags that were given with the environment and the files.
@@ -84,22 +70,28 @@ def settings_of(**flags: Any) -> Settings:
         UsageError: a value is wrong; the message names where it stands.
     """
     given = {name: value for name, value in flags.items() if value not in (None, [], ())}
-    files = _from_files()
+    files, environment = _from_files(), _from_environment()
     try:
-        merged = Settings(**given)
-        unset = {name: value for name, value in files.items() if name not in merged.model_fields_set}
-        return Settings(**given, **{name: value for name, (value, _) in unset.items()}) if unset else merged
+        return Settings(**{name: value for name, (value, _) in files.items()} | environment | given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
         if name in given:
             place = f"--{name.replace('_', '-')}"
-        elif name in files:
-            place = f"{files[name][1]}: {name}"
-        else:
+        elif name in environment:
             place = f"FLEET_AUDIT_{name.upper()}"
+        else:
+            place = f"{files[name][1]}: {name}"
         message = first["msg"].removeprefix("Value error, ")
         raise UsageError(f"{place}: {message}") from None
+
+
+def _from_environment() -> dict[str, str]:
+    """Settings of the environment; whatever else begins with our prefix is not of this kind."""
+    # Not by pydantic-settings, which loads asyncio and three parsers for this, longer than many a verb takes.
+    said = {name.upper(): value for name, value in os.environ.items()}
+    named = {name: f"FLEET_AUDIT_{name.upper()}" for name in Settings.model_fields}
+    return {name: said[variable] for name, variable in named.items() if variable in said}
 
 
 def _from_files() -> dict[str, tuple[Any, Path]]:
@@ -111,6 +103,8 @@ def _from_files() -> dict[str, tuple[Any, Path]]:
     for file in (own if own.exists() else Path("pyproject.toml"), user_config_path("fleet-audit") / "config.toml"):
         if not file.is_file():
             continue
+        import tomllib  # only where there is one
+
         try:
             table = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

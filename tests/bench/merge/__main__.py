@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -25,13 +26,14 @@ from typing import Any
 from audit.registry import Client, Credentials, Options, Tls
 from tests.bench.measure import publish
 from tests.bench.merge import place as places
+from tests.bench.merge.disk import Disk
 from tests.bench.merge.place import REGISTRY, Place
-from tests.bench.merge.sources import CASES, Case, Pusher
-from tests.bench.merge.tools import Job, Tool, environment, forget_blobs, ours, peers
-from tests.lab.registry import fetch
+from tests.bench.merge.sources import CASES, Case, Pushed, Pusher
+from tests.bench.merge.tools import Job, Tool, environment, fetch_peers, forget_blobs, ours, peers
+from tests.bench.merge.wanted import fallen_short
 
 _SECONDS = 120
-_NOT_HERE = "not_available"
+_NOT_HERE, _FAR = "not_available", "seconds_with_round_trip"
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,9 @@ def main() -> int:
     parser.add_argument("--buildx", type=Path, action="append", default=[], help="another buildx program to measure")
     parser.add_argument("--case", choices=[case.key for case in CASES], action="append")
     options = parser.parse_args()
-    fetch()
-    places.enter("tests.bench.merge", sys.argv[1:])
+    absent = json.loads(places.enter("tests.bench.merge", sys.argv[1:], lambda: json.dumps(fetch_peers())))
     cases = [case for case in CASES if not options.case or case.key in options.case]
-    tools = [ours(), *peers(options.buildx)]
+    tools = [ours(), *peers(absent, options.buildx)]
     with tempfile.TemporaryDirectory(prefix="fa-merge-", dir="/tmp") as folder:
         places.furnish(Path(folder))
         near = measure(Path(folder) / "near", 0.0, options.rounds, cases, tools)
@@ -65,9 +66,8 @@ def main() -> int:
     for key, row in near.items():
         for name, figures in row.items():
             if "seconds" in figures:
-                figures["seconds_with_round_trip"] = far[key][name]["seconds"]
-    report(near, options, tools)
-    return 0
+                figures[_FAR] = far[key][name]["seconds"]
+    return report(near, options, tools)
 
 
 def measure(
@@ -79,8 +79,7 @@ def measure(
     with places.serving(folder, places.registry_program(), round_trip) as place:
         with Client(_options(place)) as client:
             pusher = Pusher(client, place.tally)
-            for case in cases:
-                pusher.push(case)
+            pushed = {case.key: pusher.push(case) for case in cases}
         for case in cases:
             runs: dict[str, list[tuple[Spent, Spent]]] = {}
             why: dict[str, dict[str, str]] = {}
@@ -90,7 +89,7 @@ def measure(
                         why[tool.name] = {_NOT_HERE: tool.why_not}
                     elif tool.name not in why:
                         try:
-                            pair = _twice(place, case, tool, f"{number}-{position}")
+                            pair = _twice(place, case, pushed[case.key], tool, f"{number}-{position}")
                         except Refused as said:
                             why[tool.name] = {"refused": str(said)}
                         else:
@@ -108,26 +107,28 @@ def _options(place: Place) -> Options:
     return Options(tls={"*": Tls(ca_file=place.ca)}, credentials={REGISTRY: credentials}, environment={})
 
 
-def _twice(place: Place, case: Case, tool: Tool, name: str) -> tuple[Spent, Spent]:
+def _twice(place: Place, case: Case, pushed: Sequence[Pushed], tool: Tool, name: str) -> tuple[Spent, Spent]:
     """Cold, with a home and a target that nobody has used; then the same command once more."""
     repository, tag = case.target(f"r{name}")
     forget_blobs()
     with tempfile.TemporaryDirectory(dir=place.folder) as home:
         env = environment(Path(home), place)
-        job = Job(place, case.references(), f"{REGISTRY}/{repository}:{tag}")
-        pair = [_once(place, case, tool, job, env) for _ in range(2)]
+        job = Job(place, case.references(pushed), f"{REGISTRY}/{repository}:{tag}")
+        pair = [_once(place, case, pushed, tool, job, env) for _ in range(2)]
     return pair[0], pair[1]
 
 
-def _once(place: Place, case: Case, tool: Tool, job: Job, env: dict[str, str]) -> Spent:
+def _once(
+    place: Place, case: Case, pushed: Sequence[Pushed], tool: Tool, job: Job, env: dict[str, str]
+) -> Spent:  # fmt: skip
     tally = place.tally
     tally.clear()
-    start = time.perf_counter()
+    before, start = _cpu(), time.perf_counter()
     done = subprocess.run(
         tool.command(job), env={"PATH": "/usr/bin:/bin", **env}, capture_output=True, text=True,
         timeout=_SECONDS, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, _cpu() - before
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").splitlines()[-1]
         if case.all_flat and tool.name.startswith("fleet-audit"):
@@ -136,12 +137,12 @@ def _once(place: Place, case: Case, tool: Tool, job: Job, env: dict[str, str]) -
     repository, _, tag = job.target.removeprefix(f"{REGISTRY}/").rpartition(":")
     digest = ""
     if tool.makes_index:
-        digest = place.standing(repository, tag) or ""
+        disk = Disk(place.storage)
+        digest = disk.digest(repository, tag) or ""
         if not digest:
             raise RuntimeError(f"{tool.name} ended well, but left no {job.target}")
-        architectures = _architectures(place.bytes_of(digest))
-        if architectures != set(case.sources):
-            raise RuntimeError(f"{tool.name} left {job.target} for {architectures}, not for {set(case.sources)}")
+        if wrong := disk.wrong(repository, digest, pushed, attested=tool.keeps_attestations):
+            raise RuntimeError(f"{tool.name} left a wrong {job.target}, {case.about}: {wrong}")
     figures: dict[str, Any] = {
         "requests": tally.by_kind.total(),
         "by_kind": dict(sorted(tally.by_kind.items())),
@@ -151,13 +152,15 @@ def _once(place: Place, case: Case, tool: Tool, job: Job, env: dict[str, str]) -
         "bytes_through_controller": tally.blob_bytes,
         "config_bytes_read": tally.config_bytes,
         "seconds": seconds,
+        "cpu_seconds": cpu,
     }
     return Spent(figures, digest)
 
 
-def _architectures(raw: bytes) -> set[str]:
-    rows = json.loads(raw).get("manifests", [])
-    return {row["platform"]["architecture"] for row in rows} - {"unknown"}
+def _cpu() -> float:
+    """Of every child that has ended; the registry and its front are none."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _agree(case: Case, runs: dict[str, list[tuple[Spent, Spent]]], tools: Sequence[Tool]) -> None:
@@ -175,48 +178,54 @@ def _median(runs: Sequence[Spent]) -> dict[str, Any]:
     """Counts of the middle run by requests; the median of the seconds."""
     ordered = sorted(runs, key=lambda one: one.figures["requests"])
     middle = ordered[len(ordered) // 2]
-    seconds = statistics.median(one.figures["seconds"] for one in runs)
+    seconds, cpu = (statistics.median(one.figures[what] for one in runs) for what in ("seconds", "cpu_seconds"))
     digest = {"digest": middle.digest} if middle.digest else {"note": "copies the images; makes no index"}
-    return middle.figures | {"seconds": round(seconds, 3)} | digest
+    return middle.figures | {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)} | digest
 
 
-def report(found: dict[str, dict[str, Any]], options: argparse.Namespace, tools: Sequence[Tool]) -> None:
-    """The table, the file."""
+def report(found: dict[str, dict[str, Any]], options: argparse.Namespace, tools: Sequence[Tool]) -> int:
+    """The table, the file, and what was wanted; 1 where a count is not what it should be."""
     rows: list[list[object]] = []
+    refused: list[str] = []
     abouts = {f"{case.key}_{words}": f"{case.about}, {words}" for case in CASES for words in ("cold", "repeat")}
     for key, row in found.items():
         mine = row[tools[0].name]
-        for number, (name, figures) in enumerate(row.items()):
-            about = "" if number else abouts[key]
+        about = abouts[key]
+        for name, figures in row.items():
+            if "refused" in figures and key.endswith("cold"):
+                refused.append(f"{name}, {abouts[key].removesuffix(', cold')}: {figures['refused'][-100:]}")
             if "seconds" not in figures:
-                if _NOT_HERE not in figures:
-                    rows.append([about, name, f"refused: {figures['refused'][-60:]}"])
                 continue
-            far = figures["seconds_with_round_trip"]
             rows.append([
                 about, name, figures["requests"], figures["tokens"], figures["connections"],
-                f"{figures['bytes_through_controller'] / 1e6:.2f}", f"{figures['seconds']:.2f}", f"{far:.2f}",
-                *(
-                    [_ratio(figures, mine, what) for what in ("requests", "seconds", "seconds_with_round_trip")]
-                    if "seconds" in mine else []
-                ),
+                f"{figures['bytes_through_controller'] / 1e6:.2f}", f"{figures['cpu_seconds']:.2f}",
+                f"{figures['seconds']:.2f}", f"{figures[_FAR]:.2f}",
+                *(_ratio(figures, mine, what) for what in ("requests", "seconds", _FAR)),
             ])  # fmt: skip
+            about = ""
     absent = {tool.name: tool.why_not for tool in tools if tool.why_not}
     milliseconds = round(options.round_trip * 1000)
+    short = fallen_short(found, tools[0].name)
     publish(
         "merge",
         f"merging, {options.rounds} rounds (medians); x: over ours",
         rows,
-        ["case", "tool", "requests", "tokens", "conns", "blob MB", "s", f"s at {milliseconds} ms",
+        ["case", "tool", "requests", "tokens", "conns", "blob MB", "cpu s", "s", f"s at {milliseconds} ms",
          "x requests", "x s", f"x s at {milliseconds} ms"],
-        {"rounds": options.rounds, "round_trip_ms": milliseconds, _NOT_HERE: absent, "cases": found},
+        {"rounds": options.rounds, "round_trip_ms": milliseconds, _NOT_HERE: absent, "cases": found,
+         "fallen_short": [line for line, _ in short]},
     )  # fmt: skip
+    for line in refused:
+        print(f"  refused: {line}")
     for name, why in absent.items():
-        print(f"  not available: {name}: {why}")
+        print(f"  {_NOT_HERE}: {name}: {why}")
+    for line, _ in short:
+        print(f"  fallen short: {line}")
+    return 1 if any(counted for _, counted in short) else 0
 
 
 def _ratio(figures: dict[str, Any], mine: dict[str, Any], what: str) -> str:
-    return f"{figures[what] / mine[what]:.2f}" if mine[what] else "-"
+    return f"{figures[what] / mine[what]:.2f}" if mine.get(what) else "-"
 
 
 if __name__ == "__main__":

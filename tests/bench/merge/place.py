@@ -16,7 +16,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,27 +64,20 @@ class Place:
         auth = base64.b64encode(f"{ACCOUNT}:{PASSWORD}".encode()).decode()
         return json.dumps({"auths": {REGISTRY: {"auth": auth}}})
 
-    def standing(self, repository: str, tag: str) -> str | None:
-        """The digest under a tag, read from the registry's disk: a look that is not counted."""
-        link = self.folder / "storage/docker/registry/v2/repositories" / repository
-        with contextlib.suppress(OSError):
-            return (link / "_manifests/tags" / tag / "current/link").read_text()
-        return None
-
-    def bytes_of(self, digest: str) -> bytes:
-        """A manifest's bytes, likewise."""
-        algorithm, _, digits = digest.partition(":")
-        store = self.folder / "storage/docker/registry/v2/blobs"
-        return (store / algorithm / digits[:2] / digits / "data").read_bytes()
+    @property
+    def storage(self) -> Path:
+        """What the registry keeps."""
+        return self.folder / "storage"
 
 
-def enter(module: str, arguments: Sequence[str]) -> None:
-    """Run the module again inside namespaces of its own; returns once we are there."""
-    if os.environ.get(_INSIDE):
-        return
+def enter(module: str, arguments: Sequence[str], outside: Callable[[], str]) -> str:
+    """Run the module again inside namespaces of its own; once we are there, what `outside` gave before we left."""
+    if _INSIDE in os.environ:
+        return os.environ[_INSIDE]
     root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     argv = ["unshare", *root, "--net", "--mount", "--propagation", "private", sys.executable, "-m", module, *arguments]
-    os.execvpe("unshare", argv, {**os.environ, _INSIDE: "1"})
+    os.execvpe("unshare", argv, {**os.environ, _INSIDE: outside()})
+    raise AssertionError("execvpe does not return")
 
 
 def furnish(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is merged: images and attested indexes as builders push them, and the four cases that they make."""
+"""What is merged: images and attested indexes as builders push them, and the cases that they make."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Case:
         layers: of each image.
         shared: how many of them the images share.
         same: the tag stands in the sources' own repository.
+        by_tag: the sources are named by tag; else by digest, as a build hands them over.
     """
 
     key: str
@@ -51,15 +53,17 @@ class Case:
     layers: int
     shared: int = 0
     same: bool = False
+    by_tag: bool = False
 
     @property
     def staging(self) -> str:
         """The repository of the sources."""
         return f"staging/{self.key.replace('_', '-')}"
 
-    def references(self) -> list[str]:
+    def references(self, pushed: Sequence[Pushed]) -> list[str]:
         """The sources as a user names them."""
-        return [f"{REGISTRY}/{self.staging}:1.0-{architecture}" for architecture in self.sources]
+        where = f"{REGISTRY}/{self.staging}"
+        return [f"{where}:{one.tag}" if self.by_tag else f"{where}@{one.digest}" for one in pushed]
 
     def target(self, name: str) -> tuple[str, str]:
         """Repository and tag that nobody else has used."""
@@ -71,11 +75,29 @@ class Case:
         return set(self.sources.values()) == {"flat"}
 
 
+@dataclass(frozen=True)
+class Pushed:
+    """A source as it stands in the registry.
+
+    Attributes:
+        tag: its tag.
+        digest: what a merge names.
+        image: of the image's manifest: the same, unless it is attested.
+        attestation: of its attestation's manifest, if it has one.
+    """
+
+    tag: str
+    digest: str
+    image: str
+    attestation: str | None = None
+
+
 CASES = (
     Case("two_flat", "2 flat x 11 blobs", {"amd64": "flat", "arm64": "flat"}, 10, 3),
     Case("two_attested", "2 attested x 11 blobs", {"amd64": "attested", "arm64": "attested"}, 10, 3),
-    Case("five_mixed", "5 mixed x 48 blobs", SHAPE["sources"], SHAPE["layers"]),
+    Case("five_mixed", "5 mixed x 47 layers", SHAPE["sources"], SHAPE["layers"]),
     Case("same_repository", "2 flat, same repository", {"amd64": "flat", "arm64": "flat"}, 10, 3, same=True),
+    Case("two_flat_by_tag", "2 flat x 11 blobs, by tag", {"amd64": "flat", "arm64": "flat"}, 10, 3, by_tag=True),
 )
 
 
@@ -87,8 +109,9 @@ class Pusher:
         self._client = client
         self._tally = tally
 
-    def push(self, case: Case) -> None:
+    def push(self, case: Case) -> list[Pushed]:
         """All sources of a case; equal bytes in every run."""
+        pushed = []
         for architecture, kind in case.sources.items():
             name = Reference.parse(f"{REGISTRY}/{case.staging}:1.0-{architecture}")
             layers = [
@@ -96,18 +119,22 @@ class Pusher:
                 for number in range(case.layers)
             ]
             if kind == "flat":
-                self._image(name, architecture, layers, (DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER))
+                image = self._image(name, architecture, layers, (DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER))
+                pushed.append(Pushed(str(name.tag), image["digest"], image["digest"]))
             else:
-                self._attested(name, architecture, layers)
+                pushed.append(self._attested(name, architecture, layers))
+        return pushed
 
-    def _attested(self, name: Reference, architecture: str, layers: list[bytes]) -> None:
+    def _attested(self, name: Reference, architecture: str, layers: list[bytes]) -> Pushed:
         image = self._image(name, architecture, layers, (OCI_MANIFEST, OCI_CONFIG, OCI_LAYER))
         statement = json.dumps({"_type": "https://in-toto.io/Statement/v0.1", "subject": [{"digest": image}]}).encode()
         proof = self._image(name, "unknown", [statement], (OCI_MANIFEST, OCI_CONFIG, _INTOTO))
         proof["annotations"] = {REFERENCE_DIGEST: image["digest"], REFERENCE_TYPE: ATTESTATION}
         proof["platform"] = {"architecture": "unknown", "os": "unknown"}
         image["platform"] = {"architecture": architecture, "os": "linux"}
-        self._client.put(name, OCI_INDEX, _json({"mediaType": OCI_INDEX, "manifests": [image, proof]}))
+        raw = _json({"mediaType": OCI_INDEX, "manifests": [image, proof]})
+        self._client.put(name, OCI_INDEX, raw)
+        return Pushed(str(name.tag), _digest(raw), image["digest"], proof["digest"])
 
     def _image(
         self, name: Reference, architecture: str, layers: list[bytes], types: tuple[str, str, str]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.measure import ROOT
 from tests.bench.merge.place import Place
-from tests.lab.roots import ROOTS
+from tests.bench.merge.shelf import installed, shelved, version_of
+from tests.lab.registry import fetch
+from tests.lab.roots import ROOTS, build_roots
+from tests.lab.shell import LabError
 
 OURS = ROOT / ".venv" / "bin" / "fleet-audit"
 _LAB = (("sid", "sid-docker"), ("trixie-buildx", "trixie-docker"), ("bookworm", "bookworm-docker"))
@@ -41,12 +45,14 @@ class Tool:
         name: with its version.
         command: for a job; run with a private HOME and DOCKER_CONFIG.
         makes_index: False where it only copies the images, which is told beside its figures.
+        keeps_attestations: so that they must stand in what it leaves.
         why_not: why this machine cannot have it; then it is ``not_available``.
     """
 
     name: str
     command: Callable[[Job], list[str]]
     makes_index: bool = True
+    keeps_attestations: bool = True
     why_not: str = ""
     plugin: Path | None = None
 
@@ -60,8 +66,21 @@ def ours() -> Tool:
 _OURS = ("merge", "--engine", "registry", "-q")
 
 
-def peers(more: Sequence[Path] = ()) -> list[Tool]:
-    """Docker's clients of the lab's workers, crane and skopeo; `more` are buildx programs given by hand."""
+def fetch_peers() -> dict[str, str]:
+    """Bring here what Debian ships: the lab's roots, its docker-registry, and the peers; for who is absent, why."""
+    fetch()
+    with contextlib.suppress(LabError):  # then each program that is missing is told as not available
+        build_roots()
+    return {"crane": shelved("crane")[1], "skopeo": installed("skopeo")}  # only sid has crane
+
+
+def peers(absent: Mapping[str, str], more: Sequence[Path] = ()) -> list[Tool]:
+    """Docker's clients of the lab's workers, crane and skopeo.
+
+    Args:
+        absent: as `fetch_peers` said it, before the network was left behind.
+        more: buildx programs given by hand.
+    """
     found: list[Tool] = []
     plugins: list[Path] = list(more)
     for root, _ in _LAB:
@@ -69,13 +88,14 @@ def peers(more: Sequence[Path] = ()) -> list[Tool]:
         docker, buildx = (next((path / file for path in chain if (path / file).exists()), None)
                           for file in (_DOCKER, _BUILDX))  # fmt: skip
         if docker is None:
-            found.append(Tool(f"docker manifest of {root}", _nothing, why_not="`make lab-up` builds its root"))
+            why = "`make lab-up` builds its root, and says why it cannot"
+            found.append(Tool(f"docker manifest of {root}", _nothing, why_not=why))
             continue
         found.append(_manifest(docker))
         if buildx is not None:
             plugins.append(buildx)
     found += [_imagetools(plugin) for plugin in plugins]
-    return [*found, _crane(), _skopeo()]
+    return [*found, _crane(absent["crane"]), _skopeo(absent["skopeo"])]
 
 
 def environment(home: Path, place: Place) -> dict[str, str]:
@@ -83,6 +103,8 @@ def environment(home: Path, place: Place) -> dict[str, str]:
     config = home / ".docker"
     config.mkdir(parents=True, exist_ok=True)
     (config / "config.json").write_text(place.docker_config, encoding="utf-8")
+    runtime = home / "runtime"
+    runtime.mkdir(mode=0o700, exist_ok=True)
     return {
         "HOME": str(home),
         "DOCKER_CONFIG": str(config),
@@ -91,6 +113,7 @@ def environment(home: Path, place: Place) -> dict[str, str]:
         "XDG_STATE_HOME": str(home / "state"),
         "XDG_CACHE_HOME": str(home / "cache"),
         "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_RUNTIME_DIR": str(runtime),
         "DOCKER_CLI_EXPERIMENTAL": "enabled",  # before 20.10, and harmless after
     }
 
@@ -117,29 +140,30 @@ def _imagetools(plugin: Path) -> Tool:
     )
 
 
-def _crane() -> Tool:
-    crane = shutil.which("crane")
+def _crane(why: str) -> Tool:
+    folder = None if why else shelved("crane")[0]
+    crane = folder / "usr/bin/crane" if folder else Path("crane")
+    version = version_of(folder) if folder else ""
 
     def command(job: Job) -> list[str]:
         return [str(crane), "index", "append", "-t", job.target, *(f"--manifest={source}" for source in job.sources)]
 
-    return Tool("crane index append", command, why_not="" if crane else "Debian does not ship it")
+    return Tool(f"crane index append {version}".strip(), command, why_not=why)
 
 
-def _skopeo() -> Tool:
+def _skopeo(why: str) -> Tool:
     skopeo = shutil.which("skopeo")
     version = _version([skopeo, "--version"]) if skopeo else ""
 
     def command(job: Job) -> list[str]:
         repository = job.target.rpartition(":")[0]
+        tag = job.target.rpartition(":")[2]
         copies = [
-            f"{skopeo} copy -q --all --insecure-policy docker://{source}"
-            f" docker://{repository}:{source.rpartition(':')[2]}-{job.target.rpartition(':')[2]}"
-            for source in job.sources
+            f"{skopeo} copy -q --all --insecure-policy docker://{source} docker://{repository}:{tag}-{number}"
+            for number, source in enumerate(job.sources)
         ]
         return ["sh", "-c", " && ".join(copies)]
 
-    why = "" if version else "not installed: apt-get install skopeo"
     return Tool(f"skopeo copy {version}".strip(), command, makes_index=False, why_not=why)
 
 
