@@ -34,6 +34,11 @@ class Kept:
         self._folder, self._most = (folder if folder and _ours(folder) else None), most
         self._written = 0
 
+    @property
+    def keeps(self) -> bool:
+        """Whether it has a folder at all."""
+        return self._folder is not None
+
     def get(self, digest: str) -> bytes | None:
         """The bytes of that digest, or None."""
         place = self._place(digest)

@@ -71,10 +71,12 @@ def opened(settings: Settings, names: Sequence[str], kept: Kept) -> Iterator[Con
     """A client for these registries, which remembers how each of them wants to be told who we are."""
     from audit.registry import RegistryError, Retry
     from audit.registry.confirmed import ConfirmingClient
+    from audit.registry.vault import Vault
 
     options = options_of(settings, list(dict.fromkeys(names)), Retry(tries=4, total=120.0))
     known = {name: one for name in names if (one := _noted(kept, name)) is not None}
-    with ConfirmingClient(options, challenges=known) as client:
+    vault = Vault.of(os.environ) if kept.keeps else None
+    with ConfirmingClient(options, challenges=known, vault=vault) as client:
         try:
             yield client
         except RegistryError as error:
@@ -82,6 +84,7 @@ def opened(settings: Settings, names: Sequence[str], kept: Kept) -> Iterator[Con
                 for name in known:
                     kept.forget(_key(name))
             raise
+        client.keep_tokens()
         for name, one in client.challenges.items():
             if name not in known and one.scheme in ("bearer", "basic"):
                 kept.note(_key(name), json.dumps([one.scheme, one.realm, one.service]))

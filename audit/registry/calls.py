@@ -20,6 +20,7 @@ from audit.registry.retry import Retry
 from audit.registry.token import Scope, Tokens, basic, granted, merged, scope
 from audit.registry.transport import Answer, Open, Request, Transport
 from audit.registry.urls import same_origin
+from audit.registry.vault import Vault
 
 T = TypeVar("T")
 Body = bytes | Callable[[], Iterable[bytes]]
@@ -72,6 +73,7 @@ class Calls:
             would be refused first.
         now: UNIX time.
         clock: seconds that never go back.
+        vault: where tokens are kept for a later run, once `keep_tokens` is called; None: nowhere.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Calls:
         challenges: Mapping[str, Challenge] | None = None,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        vault: Vault | None = None,
     ) -> None:
         """Nothing is read or connected yet."""
         self.options = options or Options()
@@ -90,7 +93,7 @@ class Calls:
         self._counter = Counter()
         self._transport = Transport(self.options, self._counter, before, seen)
         self._keyring = Keyring(self.options)
-        self._tokens = Tokens(self.options, self._transport, clock=clock, now=now)
+        self._tokens = Tokens(self.options, self._transport, clock=clock, now=now, vault=vault)
         self._challenges: dict[str, Challenge] = dict(challenges or {})
         self._lock = threading.Lock()
 
@@ -115,6 +118,10 @@ class Calls:
         """
         wanted = [scope(name, "pull", "push") for name in push] + [scope(name, "pull") for name in pull]
         self._tokens.expect(registry, wanted)
+
+    def keep_tokens(self) -> None:
+        """Leave the tokens to a later run; call it only after a success, so that none is kept that may too little."""
+        self._tokens.keep()
 
     def close(self) -> None:
         """End every connection."""

@@ -23,13 +23,14 @@ from audit.registry.failures import Call, Garbled, LoginRefused, RedirectRefused
 from audit.registry.options import Credentials, Options
 from audit.registry.transport import Answer, Transport
 from audit.registry.urls import split
+from audit.registry.vault import KeptToken, Vault
 
 _MOST = 1024 * 1024
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,262144}")
 _DEFAULT_SECONDS, _MOST_SECONDS = 60.0, 12 * 3600.0
 _MARGIN, _SHARE = 30.0, 0.2
 """A token is replaced so many seconds before its end, or in this last part of a short life."""
-_MOST_SCOPES, _MOST_TOKENS = 10, 100
+_MOST_SCOPES, _MOST_TOKENS, _MOST_KEPT = 10, 100, 8
 _CLIENT = "fleet-audit"
 
 
@@ -76,11 +77,13 @@ class Token:
         value: never shown.
         scopes: what was asked for with it.
         ends: on the clock of `Tokens`, when it is replaced.
+        kept: it comes from an earlier run.
     """
 
     value: str = field(repr=False)
     scopes: tuple[Scope, ...]
     ends: float
+    kept: bool = False
 
     def covers(self, wanted: Iterable[Scope]) -> bool:
         """Whether all of it was asked for."""
@@ -97,9 +100,12 @@ class Tokens:
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        vault: Vault | None = None,
     ) -> None:
-        """None yet."""
+        """None yet, but what the vault has."""
         self._options, self._transport, self._clock, self._now = options, transport, clock, now
+        self._vault = vault or Vault(None)
+        self._of: dict[tuple[str, Credentials | None], Challenge] = {}
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._held: dict[tuple[str, Credentials | None], list[Token]] = {}
@@ -111,6 +117,20 @@ class Tokens:
         """Say what a batch will need of a registry, so that one token is asked for it all."""
         with self._guard:
             self._batch[registry] = merged(scopes)
+
+    def keep(self) -> None:
+        """Leave the tokens that are held to a later run."""
+        with self._guard:
+            held = {key: list(tokens) for key, tokens in self._held.items()}
+        now, clock = self._now(), self._clock()
+        for (registry, credentials), tokens in held.items():
+            rows = [
+                KeptToken(token.value, tuple((one.repository, tuple(sorted(one.actions))) for one in token.scopes),
+                     now + token.ends - clock)
+                for token in tokens[-_MOST_KEPT:] if token.ends > clock
+            ]  # fmt: skip
+            if rows and (challenge := self._of.get((registry, credentials))):
+                self._vault.put(registry, challenge, credentials, rows, now=now)
 
     def values(self) -> tuple[str, ...]:
         """The tokens that are held, to keep them out of messages."""
@@ -148,8 +168,15 @@ class Tokens:
             if registry in self._single:
                 wanted, alone = wanted[:1], False
             with self._guard:
-                held = self._held.setdefault((registry, credentials), [])
-                held[:] = [token for token in held if token.value != refused and token.ends > self._clock()]
+                if (registry, credentials) not in self._held:
+                    self._held[(registry, credentials)] = self._found(registry, challenge, credentials)
+                held = self._held[(registry, credentials)]
+                self._of[(registry, credentials)] = challenge
+                # Where one from an earlier run is refused, so may the others be.
+                held[:] = [
+                    token for token in held
+                    if token.value != refused and token.ends > self._clock() and not (refused and token.kept)
+                ]  # fmt: skip
                 for token in reversed(held):
                     if not alone and token.covers(wanted):
                         return token
@@ -193,6 +220,15 @@ class Tokens:
             error = self._refused.get((registry, credentials)) if credentials else None
         if error is not None:
             raise LoginRefused(call, error.why, error.todo, status=error.status, codes=error.codes)
+
+    def _found(self, registry: str, challenge: Challenge, credentials: Credentials | None) -> list[Token]:
+        """What an earlier run has left."""
+        now, clock = self._now(), self._clock()
+        return [
+            Token(one.value, tuple(scope(name, *actions) for name, actions in one.scopes), clock + one.ends - now, True)
+            for one in self._vault.get(registry, challenge, credentials, now=now)
+            if _PRINTABLE.fullmatch(one.value)
+        ]
 
     def _lock(self, registry: str) -> threading.Lock:
         with self._guard:

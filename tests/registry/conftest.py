@@ -37,7 +37,9 @@ def dial() -> Iterator[Dial]:
     opened: list[Client] = []
 
     def made(registry: Registry, credentials: Credentials | None = None, **more: Any) -> Client:
-        hooks = {name: more.pop(name) for name in ("before", "seen", "challenges", "now", "clock") if name in more}
+        hooks = {
+            name: more.pop(name) for name in ("before", "seen", "challenges", "now", "clock", "vault") if name in more
+        }
         options: dict[str, Any] = {
             "credentials": {registry.address: credentials} if credentials else {},
             "environment": {},

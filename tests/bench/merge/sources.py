@@ -60,9 +60,9 @@ class Case:
         """The repository of the sources."""
         return f"staging/{self.key.replace('_', '-')}"
 
-    def references(self, pushed: Sequence[Pushed]) -> list[str]:
+    def references(self, pushed: Sequence[Pushed], registry: str = REGISTRY) -> list[str]:
         """The sources as a user names them."""
-        where = f"{REGISTRY}/{self.staging}"
+        where = f"{registry}/{self.staging}"
         return [f"{where}:{one.tag}" if self.by_tag else f"{where}@{one.digest}" for one in pushed]
 
     def target(self, name: str) -> tuple[str, str]:
@@ -104,16 +104,17 @@ CASES = (
 class Pusher:
     """Pushes the sources of a case, and tells the tally which blobs are configs."""
 
-    def __init__(self, client: Client, tally: Tally) -> None:
+    def __init__(self, client: Client, tally: Tally, registry: str = REGISTRY) -> None:
         """The client has the right to push everything."""
         self._client = client
         self._tally = tally
+        self._registry = registry
 
     def push(self, case: Case) -> list[Pushed]:
         """All sources of a case; equal bytes in every run."""
         pushed = []
         for architecture, kind in case.sources.items():
-            name = Reference.parse(f"{REGISTRY}/{case.staging}:1.0-{architecture}")
+            name = Reference.parse(f"{self._registry}/{case.staging}:1.0-{architecture}")
             layers = [
                 _layer(f"{case.key} {'base' if number < case.shared else architecture} {number}")
                 for number in range(case.layers)
