@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import traceback
@@ -59,7 +60,7 @@ def _main(
 def run(arguments: list[str]) -> int:
     """Run the command line and give its exit code; prints one sentence for whatever went wrong."""
     try:
-        code = app(args=arguments, prog_name="fleet-audit", standalone_mode=False)
+        code = _for(arguments)(args=arguments, prog_name="fleet-audit", standalone_mode=False)
     except FleetAuditError as error:
         return _sorry(str(error), error.exit_code, arguments)
     except BrokenPipeError:
@@ -72,6 +73,16 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         return _other(error, arguments)
     return code if isinstance(code, int) else 0
+
+
+def _for(arguments: list[str]) -> typer.Typer:
+    """The command with the one verb that is called: typer reads the flags of every verb that it is given first."""
+    called = [verb for verb in app.registered_commands if arguments and verb.name == arguments[0]]
+    if not called:
+        return app
+    alone = copy.copy(app)
+    alone.registered_commands, alone.registered_groups = called, []
+    return alone
 
 
 def _other(error: Exception, arguments: list[str]) -> int:

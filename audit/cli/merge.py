@@ -66,7 +66,7 @@ def merge(
     registry_ca: RegistryCa = None,
     registry_user: RegistryUser = None,
     plain_http: PlainHttp = None,
-    connections: Connections = 6,
+    connections: Connections = 8,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep manifests between runs.")] = True,
     host_keys: HostKeys = None,
     known_hosts: KnownHosts = None,

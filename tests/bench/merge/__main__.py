@@ -1,6 +1,6 @@
 """The same sources merged by us and by the peers, against one counting TLS registry with token authentication.
 
-    python -m tests.bench.merge [--rounds 3] [--round-trip 0.02] [--buildx FILE …] [--case KEY …]
+    python -m tests.bench.merge [--rounds 2] [--round-trip 0.02] [--buildx FILE …] [--case KEY …]
 
 Requests, tokens, connections and bytes are counted by the registry's front and are exact. Seconds are the medians of a
 whole command, from its start to its end, with the registry on this machine, and once more with every byte delayed by
@@ -51,7 +51,7 @@ class Refused(Exception):  # noqa: N818 - what the tool did
 def main() -> int:
     """Measure, print, write `.bench/merge.json`."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=3, help="of every tool on this machine")
+    parser.add_argument("--rounds", type=int, default=2, help="of every tool on this machine")
     parser.add_argument("--round-trip", type=float, default=0.02, help="seconds, for the second set of wall times")
     parser.add_argument("--buildx", type=Path, action="append", default=[], help="another buildx program to measure")
     parser.add_argument("--case", choices=[case.key for case in CASES], action="append")
