@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent / "audit"
 
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
-    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep", "value",
+    "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
+    "value",
 }  # fmt: skip
 SHELL = {"context", "inventory", "kept", "registry", "wire"}
 TOP = {"flow", "probing", "merging", "building", "cli"}

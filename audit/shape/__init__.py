@@ -38,7 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 PLAIN = How()
-MOST_READINGS = 1000
+MOST_READINGS = 3000
 """Readings of unknown facts that are looked at; where there are more, nothing is said."""
 
 READ: tuple[type[Fact], ...] = (DockerClient, Buildx, Engine, ImageStore, BuildEnv, Builders)
@@ -60,10 +60,10 @@ def predict(facts: Facts, how: How = PLAIN) -> Prediction:
     dark = {kind: value for kind, value in zip(READ, known, strict=True) if isinstance(value, Unknown)}
     if not dark:
         return _predict(facts, how)
+    if len(dark) == len(READ):  # every shape that there is, would be the answer
+        return Prediction(missing=(is_dark(DockerClient, dark[DockerClient]),))
     # A fleet has many workers that are dark in one way and for reasons of their own: one answer, their own words.
     found = _dimmed(tuple(DARK if isinstance(value, Unknown) else value for value in known), how)
-    if len(dark) == len(READ) and found.missing:
-        return found.model_copy(update={"missing": (is_dark(DockerClient, dark[DockerClient]),)})
     return found.model_copy(update={"missing": tuple(_in_words(why, dark) for why in found.missing)})
 
 
