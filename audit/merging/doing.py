@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 
 from audit.engines.merge import Action, Confirm, MergeStep, Mount, PutManifest, Run
-from audit.engines.merge.registry import blobs
 from audit.errors import StepError
 from audit.image.merged import MergeRefused
 from audit.image.reference import Reference
 from audit.kept import Kept
 from audit.merging.choosing import Choice
 from audit.merging.hosts import Place
+from audit.merging.pushing import Doing, at_once, counted, mount_one, push_child, push_tag
 from audit.merging.told import Wanted, wanted_after
-from audit.registry import Client, Denied, Invalid, MissingParts, NotAllowed, NotFound, RegistryError
+from audit.registry import Client, NotFound, RegistryError
 from audit.registry.confirmed import ConfirmingClient
 from audit.value import Model
-
-T = TypeVar("T", Mount, PutManifest, Confirm)
 
 
 class Done(Model):
@@ -51,30 +45,6 @@ class Done(Model):
     pushed: int = 0
     mounted: int = 0
     streamed: int = 0
-
-
-@dataclass
-class _Doing:
-    """One merge under way."""
-
-    client: Client
-    step: MergeStep
-    engine: str
-    place: Place
-    connections: int
-    tell: Callable[[str], None]
-    wanted: Wanted
-    begun: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    mounted: int = 0
-    streamed: int = 0
-    pushed: int = 0
-
-    def count(self, *, mounted: int = 0, streamed: int = 0, pushed: int = 0) -> None:
-        with self.lock:
-            self.mounted += mounted
-            self.streamed += streamed
-            self.pushed += pushed
 
 
 def unchanged(client: Client, step: MergeStep, digest: str | None = None) -> Done | None:
@@ -129,7 +99,7 @@ def carry_out(
         there = unchanged(client, step, last)
         if there is not None:
             return there
-    doing = _Doing(client, step, choice.engine, place or Place(), connections, tell,
+    doing = Doing(client, step, choice.engine, place or Place(), connections, tell,
                    Wanted(merged.digest, merged.raw))  # fmt: skip
     tags = dict.fromkeys(step.tags, False)
     try:
@@ -161,16 +131,12 @@ def _noted(tag: Reference, engine: str, step: MergeStep) -> str:
     return f"merged {tag.familiar}"
 
 
-def _stands(doing: _Doing, tag: Reference) -> bool:
+def _stands(doing: Doing, tag: Reference) -> bool:
     """Whether a program that failed has done this tag all the same."""
     try:
         return doing.client.head(tag).digest == doing.wanted.digest
     except RegistryError:
         return False
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number != 1 else ''}"
 
 
 def _side_by_side(action: Action) -> str:
@@ -180,36 +146,36 @@ def _side_by_side(action: Action) -> str:
     return "there" if isinstance(action, Confirm) and action.target.digest is not None else action.kind
 
 
-def _group(doing: _Doing, kind: str, actions: Sequence[Action], tags: dict[Reference, bool]) -> None:
+def _group(doing: Doing, kind: str, actions: Sequence[Action], tags: dict[Reference, bool]) -> None:
     if kind == "mount":
         mounts = [action for action in actions if isinstance(action, Mount)]
-        doing.tell(f"placing {_count(len(mounts), 'blob')}")
+        doing.tell(f"placing {counted(len(mounts), 'blob')}")
         before = doing.streamed
         filled = {(mount.target.name, mount.target.digest) for mount in mounts}
         for later in (False, True):
             now = [mount for mount in mounts if ((mount.source.name, mount.source.digest) in filled) is later]
-            _at_once(doing, now, lambda mount: _mount(doing, mount))
+            at_once(doing, now, lambda mount: mount_one(doing, mount))
         if moved := doing.streamed - before:
-            doing.tell(f"{_count(moved, 'blob')} went through this machine: the registry has not mounted them"
+            doing.tell(f"{counted(moved, 'blob')} went through this machine: the registry has not mounted them"
                        if not any(mount.streamed for mount in mounts)
-                       else f"{_count(moved, 'blob')} went through this machine from another registry")  # fmt: skip
+                       else f"{counted(moved, 'blob')} went through this machine from another registry")  # fmt: skip
         return
     if kind == "there":
-        _at_once(doing, [action for action in actions if isinstance(action, Confirm)], lambda one: _there(doing, one))
+        at_once(doing, [action for action in actions if isinstance(action, Confirm)], lambda one: _there(doing, one))
         return
     if kind == "child":
-        doing.tell(f"pushing {_count(len(actions), 'manifest')}")
+        doing.tell(f"pushing {counted(len(actions), 'manifest')}")
         children = [action for action in actions if isinstance(action, PutManifest)]
         # Images first: a registry may look for the subject of an attestation.
         images = {child.digest for child in doing.step.merged.children if child.role == "image"}
         for wanted in (True, False):
             some = [child for child in children if (child.digest in images) is wanted]
-            _at_once(doing, some, lambda child: _child(doing, child))
+            at_once(doing, some, lambda child: push_child(doing, child))
         return
     for action in actions:
         if isinstance(action, PutManifest):
             doing.tell(f"tagging {action.target.familiar}")
-            _tag(doing, action)
+            push_tag(doing, action)
             tags[action.target] = True
         elif isinstance(action, Confirm):
             _confirm(doing, action.target)
@@ -218,119 +184,7 @@ def _group(doing: _Doing, kind: str, actions: Sequence[Action], tags: dict[Refer
             _run(doing, action)
 
 
-def _at_once(doing: _Doing, many: Sequence[T], work: Callable[[T], None]) -> None:
-    """Do all of them, the first one alone where a registry has not yet asked who we are; the first failure ends it."""
-    rest, met = list[T](), set(doing.client.challenges)
-    for one in many:
-        if one.target.registry in met:
-            rest.append(one)
-        else:
-            met.add(one.target.registry)
-            work(one)
-    if not rest:
-        return
-    with ThreadPoolExecutor(min(doing.connections, len(rest)), thread_name_prefix="merge") as pool:
-        waiting = [pool.submit(work, one) for one in rest]
-        try:
-            for future in waiting:
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _mount(doing: _Doing, mount: Mount, *, again: bool = False) -> None:
-    """Have one blob there: mounted, or else streamed."""
-    client, digest = doing.client, mount.source.digest or ""
-    session = None
-    if not mount.streamed and not again:
-        try:
-            session = client.mount(mount.target, digest, mount.source)
-        except (Denied, Invalid, NotAllowed, NotFound):
-            pass  # the account may not do both at once, or the registry does not mount; a copy then says what is wrong
-        else:
-            if session is None:
-                doing.count(mounted=1)
-                return
-    client.copy(mount.source, mount.target, digest, mount.size, session=session)
-    doing.count(streamed=1)
-
-
-def _child(doing: _Doing, put: PutManifest) -> None:
-    for last in (False, True):
-        try:
-            doing.client.put(put.target, put.media_type, put.raw)
-        except MissingParts as error:
-            if last or not _bring_again(doing, put, error.digests):
-                raise
-        else:
-            doing.count(pushed=1)
-            return
-
-
-def _bring_again(doing: _Doing, put: PutManifest, digests: Iterable[str]) -> bool:
-    """Stream the blobs that the registry said to have, and has not; False where there are none."""
-    source = _source_of(doing, put.digest)
-    missing = set(digests)
-    found = [blob for blob in blobs(put.raw) if not missing or blob.digest in missing]
-    if source is None or not found:
-        return False
-    doing.tell(f"bringing {_count(len(found), 'blob')} of {put.target.familiar} again")
-
-    wanted = [Mount(target=put.target.at(blob.digest), source=source.at(blob.digest), size=blob.size) for blob in found]
-    _at_once(doing, wanted, lambda mount: _mount(doing, mount, again=True))
-    return True
-
-
-def _source_of(doing: _Doing, digest: str) -> Reference | None:
-    merged = doing.step.merged
-    if merged.digest == digest:
-        return merged.source
-    return next((child.source for child in merged.children if child.digest == digest), None)
-
-
-def _tag(doing: _Doing, put: PutManifest) -> None:
-    """The last step: what a registry may refuse although the tag stands right is looked at once more."""
-    try:
-        _push_tag(doing, put)
-    except (NotAllowed, Denied, Invalid) as error:
-        try:
-            same = doing.client.head(put.target).digest == put.digest
-        except RegistryError:
-            same = False
-        if not same:
-            raise
-        doing.tell(f"{put.target.familiar} stands already, and may not be written again ({error.slug})")
-
-
-def _push_tag(doing: _Doing, put: PutManifest) -> None:
-    for last in (False, True):
-        try:
-            doing.client.put(put.target, put.media_type, put.raw)
-        except MissingParts as error:
-            if last:
-                raise
-            if doing.step.merged.flat:
-                if not _bring_again(doing, put, error.digests):
-                    raise
-            else:
-                _children_again(doing, put.target, error.digests)
-        else:
-            return
-
-
-def _children_again(doing: _Doing, tag: Reference, digests: Iterable[str]) -> None:
-    """Push the children that the registry said to have, and has not."""
-    missing = set(digests)
-    for child in doing.step.merged.children:
-        if child.raw is not None and (not missing or child.digest in missing):
-            put = PutManifest(
-                target=tag.at(child.digest), media_type=child.descriptor.media_type, digest=child.digest, raw=child.raw
-            )
-            _child(doing, put)
-
-
-def _confirm(doing: _Doing, tag: Reference) -> None:
+def _confirm(doing: Doing, tag: Reference) -> None:
     """One HEAD, unless the registry has named the digest when it took the manifest."""
     client = doing.client
     if isinstance(client, ConfirmingClient) and client.acknowledged(tag) == doing.wanted.digest:
@@ -343,7 +197,7 @@ def _confirm(doing: _Doing, tag: Reference) -> None:
         )
 
 
-def _there(doing: _Doing, action: Confirm) -> None:
+def _there(doing: Doing, action: Confirm) -> None:
     """An image that is not moved is still where an earlier run saw it."""
     try:
         doing.client.head(action.target)
@@ -354,7 +208,7 @@ def _there(doing: _Doing, action: Confirm) -> None:
         ) from None
 
 
-def _run(doing: _Doing, action: Run) -> None:
+def _run(doing: Doing, action: Run) -> None:
     doing.begun = doing.begun or action.changes
     said = doing.place.run(action)
     doing.wanted = wanted_after(action, said, doing.wanted, doing.step.merged, str(doing.place))

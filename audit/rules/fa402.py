@@ -24,7 +24,7 @@ rule = Rule(
     symptom="A build by hand on that very machine is fine, and the service's pushes are of another kind.",
     remedy="Set the variables in one place for both, or try builds with the service's environment: "
     "`systemd-run --pty -p EnvironmentFile=… docker build …`.",
-    refs=("systemd.exec(5), Environment=", "reference/docker.md 7"),
+    refs=("systemd.exec(5), Environment=",),
 )
 
 SHAPE = (

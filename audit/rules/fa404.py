@@ -16,7 +16,7 @@ rule = Rule(
     why="`docker manifest create` merges flat images only; one worker that pushes an index breaks the merge of all.",
     symptom="docker.io/… is a manifest list",
     remedy="Merge with an index-aware tool (`docker buildx imagetools create`), or build with --provenance=false.",
-    refs=("docker/buildx#1509", "reference/docker.md 0.1"),
+    refs=("docker/buildx#1509", "docs/proofs.md"),
 )
 
 SHAPES = {"flat": "a flat manifest", "index": "an OCI index"}

@@ -14,7 +14,6 @@ rule = Rule(
     "worker can log in to.",
     symptom="None, until a tag changes that no release has written.",
     remedy="`docker logout REGISTRY` as the account that the evidence names, and revoke that token at the registry.",
-    refs=("reference/users.md 2.4 (creds present/absent)",),
 )
 
 HUB = {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com"}

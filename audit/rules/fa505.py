@@ -16,7 +16,6 @@ rule = Rule(
     why="A release needs every platform: where the last worker of one is broken, nothing can be merged.",
     symptom="no matching manifest for linux/… in the manifest list entries, or a release that waits for one platform.",
     remedy="Mend the errors of one of these workers first, or take the platform out of the release.",
-    refs=("reference/fleet.md 7",),
 )
 
 

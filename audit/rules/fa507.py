@@ -16,7 +16,6 @@ rule = Rule(
     "minimum API version that shuts some clients out.",
     symptom="One platform of a tag differs from the others in type or size; client version 1.43 is too old.",
     remedy="Plan the next roll-out for the engines that lag behind; not every distribution has one for each platform.",
-    refs=("reference/users.md 4",),
 )
 
 

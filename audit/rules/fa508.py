@@ -22,7 +22,7 @@ rule = Rule(
     "from 29.7 on: a registry or a scanner that takes the one may refuse the other.",
     symptom="manifest invalid, or `docker manifest create` of an old client that says … is not a manifest.",
     remedy="Bring the pool to one engine; or BUILDX_NO_DEFAULT_OCI_ARTIFACT=1 (buildx 0.36.1) for attestations of old.",
-    refs=("reference/docker.md 0.1, rows 10 to 13", "BuildKit 0.31 and 0.32"),
+    refs=("docs/proofs.md", "BuildKit 0.31 and 0.32"),
 )
 
 DOCKER = "Docker's manifest"

@@ -1,4 +1,4 @@
-"""dockerd's rule for its image store, row by row of reference docker.md 1.2."""
+"""dockerd's rule for its image store, row by row (moby daemon/image_store_choice.go)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ name = "buildx"
 about = "docker buildx build, whose flags decide what is attested"
 
 NO_ARTIFACT = "0.36.1"
-"""The first that reads BUILDX_NO_DEFAULT_OCI_ARTIFACT (docker.md 0.1 row 13), and fails where that is no boolean."""
+"""The first that reads BUILDX_NO_DEFAULT_OCI_ARTIFACT (run, docs/proofs.md): what is no boolean fails every build."""
 
 
 def able(facts: Facts, ask: Ask) -> Able:

@@ -15,7 +15,7 @@ name = "legacy"
 about = "docker build without buildx, which makes no attestations"
 
 NO_OWN_BUILDKIT = "23.0.0"
-"""The first client whose `docker build` by BuildKit is buildx's (docker.md 0.1 rows 1 and 3)."""
+"""The first client whose `docker build` by BuildKit is buildx's (docker/cli v23.0.0 cmd/docker/builder.go)."""
 
 
 def able(facts: Facts, ask: Ask) -> Able:

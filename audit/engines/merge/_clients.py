@@ -17,7 +17,7 @@ METADATA_FILE = "0.32.0"
 COPIES = ">=0.29,<0.32"
 """buildx that copies a whole source index once for each of its children (fixed by buildx 510369170)."""
 MOUNTS_NOTHING = ">=0.33"
-"""buildx that finds no blob to mount in another repository (buildx 989418936; reference/registry.md section 1)."""
+"""buildx that finds no blob to mount in another repository (buildx 989418936)."""
 OCI_SOURCES = "23.0.0"
 """The first client whose `docker manifest create` takes OCI manifests (docker/cli 070825bc74), and which pushes a
 manifest's own bytes (docker/cli 67b9617898)."""
