@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import uuid
@@ -445,6 +446,63 @@ def test_bad_input_costs_no_build(site: Site, build: Callable[..., Done], monkey
     assert build("amd64").code == 5
     shutil.rmtree(site.context)
     assert build("amd64").code == 2
+
+
+@pytest.fixture
+def repository(site: Site, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A git repository that workers can reach: its address, and its only commit, which has the context in a folder."""
+    work, bare = tmp_path / "work", tmp_path / "served" / "app.git"
+    site.write(PLAIN)
+    shutil.copytree(site.context, work / "images" / "app")
+    who = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*who, "commit", "-q", "-m", "app"]):
+        subprocess.run(["git", *words], cwd=work, check=True)
+    subprocess.run(["git", "clone", "-q", "--bare", work, bare], check=True)
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=work, text=True).strip()
+    host = site.lab.registry.rpartition(":")[0]
+    with socket.socket() as free:
+        free.bind((host, 0))
+        port = free.getsockname()[1]
+    argv = [
+        "git",
+        "daemon",
+        "--export-all",
+        f"--listen={host}",
+        f"--port={port}",
+        f"--base-path={bare.parent}",
+        "--reuseaddr",
+    ]
+    daemon = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    address = f"git://{host}:{port}/app.git"
+    try:
+        look = ["git", "ls-remote", address]
+        wait_for("the git daemon", lambda: subprocess.run(look, capture_output=True, check=False).returncode == 0, 30)
+        yield address, commit
+    finally:
+        os.killpg(daemon.pid, signal.SIGTERM)
+        daemon.wait()
+
+
+def test_a_git_url_is_built_where_it_is_fetched(site: Site, repository: tuple[str, str]) -> None:
+    """The worker fetches it by itself: a folder of a commit, once, and a branch every time, since it may have moved."""
+    address, commit = repository
+
+    def built(ref: str) -> Done:
+        argv = site.arguments("s390x")
+        argv[1] = f"{address}#{ref}:images/app"
+        done = subprocess.run(
+            [sys.executable, "-m", "audit", *argv], capture_output=True, text=True, timeout=120, check=False
+        )
+        return Done(done.returncode, done.stdout, done.stderr, site.digests)
+
+    first = built(commit)
+    assert first.code == 0, first.err
+    assert "context:" not in first.err
+    assert first.out.startswith(f"{site.staging.rpartition(':')[0]}@sha256:")
+    again, branch = built(commit), built("main")
+    assert (again.code, again.of["s390x"]["state"]) == (0, "present"), again.report
+    assert (branch.code, branch.of["s390x"]["state"]) == (0, "built"), branch.report
+    assert "name a commit" in branch.err
 
 
 def test_a_git_repository_is_fetched_by_the_worker(site: Site, build: Callable[..., Done]) -> None:

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import platform
 import re
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -184,10 +185,18 @@ def version() -> str:
 def install_packages() -> None:
     """Install the Debian packages of the programs that are missing."""
     missing = sorted({package for program, package in _PROGRAMS.items() if not find(program)})
-    if not missing:
-        return
-    tell(f"installing {', '.join(missing)}")
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
+    if missing:
+        install(missing)
+
+
+def install(packages: Sequence[str]) -> None:
+    """Install Debian packages.
+
+    Raises:
+        LabError: they cannot be had.
+    """
+    tell(f"installing {', '.join(packages)}")
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     with contextlib.suppress(LabError):  # the package lists may be missing or old: ask for them, then again
         run(command, timeout=900)
         return

@@ -99,7 +99,7 @@ ROOTS = {
     "sid": _SID_DOCKER,
     "trixie": _TRIXIE,
     "trixie-docker": _TRIXIE_DOCKER,
-    "trixie-buildx": Layer("trixie-buildx", "docker-buildx", below=_TRIXIE_DOCKER),
+    "trixie-buildx": Layer("trixie-buildx", "docker-buildx git", below=_TRIXIE_DOCKER),
     "trixie-podman": Layer("trixie-podman", "podman podman-docker", below=_TRIXIE),
 }
 """The roots by the name that machines use."""

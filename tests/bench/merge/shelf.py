@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.lab.life import install
 from tests.lab.place import cache_folder, locked
 from tests.lab.roots import ROOTS
-from tests.lab.shell import CommandError, run, tell
+from tests.lab.shell import CommandError, LabError, run, tell
 
 
 def shelved(package: str, root: str = "sid") -> tuple[Path | None, str]:
@@ -52,13 +52,11 @@ def installed(package: str) -> str:
         return ""
     if not shutil.which("apt-get"):
         return "not installed, and this is no Debian"
-    tell(f"installing {package}")
-    done = subprocess.run(
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", package],
-        capture_output=True, text=True, timeout=600, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    said = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").splitlines()[-1]
-    return "" if shutil.which(package) else f"apt-get install {package}: {said[:200]}"
+    try:
+        install([package])
+    except LabError as error:
+        return str(error).splitlines()[-1][:200]
+    return "" if shutil.which(package) else f"{package} was installed, and has no program of that name"
 
 
 def _fetch(package: str, base: Path, shop: Path) -> None:
