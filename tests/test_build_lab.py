@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(300), pytest.mark.xdist_group
 
 FIVE = "amd64,arm64,s390x,ppc64le,riscv64"
 OURS = (
-    "ls -d /dev/shm/fleet-audit-* /run/fleet-audit-* /run/user/*/fleet-audit-* /tmp/fleet-audit-* 2>/dev/null;"
+    "ls -d /dev/shm/fleet-audit-* /run/fleet-audit-[0-9a-f]* /run/user/*/fleet-audit-* /tmp/fleet-audit-* 2>/dev/null;"
     " grep -lE 'FA_SESSION=' /proc/[0-9]*/environ 2>/dev/null; docker ps -aq; pgrep -f 'sleep [7]7777'; true"
 )
 """Prints whatever of a build is on a worker: folders, processes, containers."""
