@@ -28,7 +28,7 @@ REPOSITORY = "staging/fleet-audit-probe"
 OURS = (
     "docker image ls -aq --filter label=org.fleet-audit.probe; docker image ls --format '{{.Repository}}' |"
     " grep fleet-audit-probe; ls -d /tmp/fleet-audit-* 2>/dev/null;"
-    " grep -rlF fleet-audit- /root/.docker/buildx/refs /home/*/.docker/buildx/refs 2>/dev/null;"
+    " grep -rlE 'fleet-audit-[0-9a-f]{16,}' /root/.docker/buildx/refs /home/*/.docker/buildx/refs 2>/dev/null;"
     " grep -lE 'FA_SESSION=' /proc/[0-9]*/environ 2>/dev/null; true"
 )
 """Prints whatever of a probe is on a worker: images, folders, buildx's notes, processes."""

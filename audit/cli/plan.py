@@ -25,7 +25,8 @@ Tags = Annotated[
 BuildArgs = Annotated[list[str] | None, typer.Option("--build-arg", metavar="NAME=VALUE", help="As docker has it.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="As docker has it.")]
 Secrets = Annotated[
-    list[str] | None, typer.Option("--secret", metavar="id=NAME[,...]", help="A plan takes its id alone.")
+    list[str] | None,
+    typer.Option("--secret", metavar="id=NAME,src=FILE", help="Or env=VARIABLE. A plan looks at its id alone."),
 ]
 Target = Annotated[str | None, typer.Option("--target", metavar="STAGE", help="Stage to stop at.")]
 AttestOption = Annotated[
