@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "audit"
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
     "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
-    "value",
+    "value", "inert",
 }  # fmt: skip
 SHELL = {"context", "inventory", "kept", "registry", "wire"}
 TOP = {"flow", "probing", "merging", "building", "cli"}

@@ -100,9 +100,9 @@ def _other(error: Exception, arguments: list[str]) -> int:
 
 
 def _sorry(message: str, code: int, arguments: list[str]) -> int:
-    from audit.reports import _inert  # a registry's words may stand in it
+    from audit import inert  # a registry's words may stand in it
 
-    lines = "\n".join(map(_inert.terminal, message.split("\n")))
+    lines = "\n".join(map(inert.terminal, message.split("\n")))
     print(f"fleet-audit: {lines}", file=sys.stderr)
     if any(argument in ("-vvv", "--traceback") for argument in arguments):
         traceback.print_exc()

@@ -54,8 +54,8 @@ class Board:
 @contextmanager
 def showing(platforms: Sequence[str], *, quiet: bool) -> Iterator[Watchers]:
     """Show everything while the body runs; yields what the builds are to call."""
+    from audit import inert
     from audit.building.attempt import Watchers
-    from audit.reports import _inert
 
     board = Board(platforms)
     if quiet:
@@ -66,7 +66,7 @@ def showing(platforms: Sequence[str], *, quiet: bool) -> Iterator[Watchers]:
 
         def plain(platform: str, line: str) -> None:
             with lock:
-                print(f"{board.before(platform)}{_inert.terminal(line)}", file=sys.stderr, flush=True)
+                print(f"{board.before(platform)}{inert.terminal(line)}", file=sys.stderr, flush=True)
 
         yield Watchers(line=plain, phase=board.phase, note=lambda platform, note: plain(platform, f"{OURS}{note}"))
         return
@@ -77,7 +77,7 @@ def showing(platforms: Sequence[str], *, quiet: bool) -> Iterator[Watchers]:
     console = Console(stderr=True, highlight=False, markup=False)
 
     def above(platform: str, line: str) -> None:
-        text = Text(f"{board.before(platform)}{_inert.terminal(line)}", overflow="fold")
+        text = Text(f"{board.before(platform)}{inert.terminal(line)}", overflow="fold")
         console.print(text, soft_wrap=True)
 
     with Live(

@@ -56,9 +56,9 @@ class Building:
 
     def warn(self, line: str) -> None:
         """A line for people."""
-        from audit.reports import _inert
+        from audit import inert
 
-        print(_inert.terminal(line), file=sys.stderr)
+        print(inert.terminal(line), file=sys.stderr)
 
     @property
     def names(self) -> list[Reference]:

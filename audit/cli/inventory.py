@@ -47,7 +47,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
     """One line a host; a column that is empty for all of them is left out."""
     from tabulate import tabulate
 
-    from audit.reports._inert import terminal
+    from audit.inert import terminal
 
     columns = ("name", "address", "user", "pool", "platform", "build_unit", "source")
     shown = [name for name in columns if any(row[name] for row in rows)]

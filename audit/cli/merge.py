@@ -127,10 +127,10 @@ class _Run:
         self.client, self.kept, self.place, self.connections, self.quiet = client, kept, place, connections, quiet
 
     def tell(self, line: str) -> None:
-        from audit.reports import _inert
+        from audit import inert
 
         if not self.quiet:
-            print(f"fleet-audit: {_inert.terminal(line)}", file=sys.stderr)
+            print(f"fleet-audit: {inert.terminal(line)}", file=sys.stderr)
 
     def step(
         self, asked: Sequence[Asked], tags: Sequence[Reference], engine: str, attest: Attestations, orphans: Lonely,

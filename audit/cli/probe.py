@@ -117,13 +117,13 @@ def _confirm(fleet: Fleet, ways: tuple[Way, ...], name: str | None, *, yes: bool
     Raises:
         UsageError: nobody can be asked, or the answer was no.
     """
-    from audit.reports import _inert
+    from audit import inert
 
     if yes:
         return
     if not sys.stdin.isatty():
         raise UsageError("probe builds images on the workers and removes them again: add --yes to let it")
-    shown = ", ".join(_inert.terminal(host.name) for host in fleet.hosts[:8])
+    shown = ", ".join(inert.terminal(host.name) for host in fleet.hosts[:8])
     if len(fleet) > 8:
         shown += f" and {len(fleet) - 8} more"
     pushed = f"pushes it to {name}, asks the registry what arrived" if name else "exports it there, pushing nothing"

@@ -85,12 +85,12 @@ def verify(
 
 
 def _lines(seen: Seen, flaws: tuple[Flaw, ...], *, quiet: bool) -> list[str]:
-    from audit.reports import _inert
+    from audit import inert
 
-    lines = [f"{flaw.level}: {flaw.check}: {_inert.terminal(flaw.message)}\n" for flaw in flaws]
+    lines = [f"{flaw.level}: {flaw.check}: {inert.terminal(flaw.message)}\n" for flaw in flaws]
     if not quiet and all(flaw.level == "warning" for flaw in flaws):
         name = f"{seen.reference.name}:{seen.reference.tag}" if seen.reference.tag else seen.reference.name
-        lines.append(f"right: {name}@{seen.digest}: {_inert.terminal(', '.join(_looked_at(seen)))}\n")
+        lines.append(f"right: {name}@{seen.digest}: {inert.terminal(', '.join(_looked_at(seen)))}\n")
     return lines
 
 

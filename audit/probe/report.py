@@ -10,10 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from audit import __version__
+from audit import __version__, inert
 from audit.model import SCHEMA_VERSION, Model, Status
 from audit.probe.result import HostProof, WayProof
-from audit.reports import _inert
 
 
 class Finding(Model):
@@ -55,16 +54,16 @@ def text(report: Report, width: int = 120, verbose: bool = False) -> Iterator[st
     """For people: a row a host and way, then what differs, what could not be told, and what is left."""
     header = ("host", "way", "predicted", "seen", "agrees")
     rows = [header, *(_row(proof, way) for proof in report.hosts for way in proof.ways or (None,))]
-    rows = [tuple(_inert.terminal(cell) for cell in row) for row in rows]
+    rows = [tuple(inert.terminal(cell) for cell in row) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     for row in rows:
         yield "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() + "\n"
     for label, said in _details(report, verbose):
-        lead = f"{_inert.terminal(label)}: "
+        lead = f"{inert.terminal(label)}: "
         yield from (
             f"{line}\n"
             for line in textwrap.wrap(
-                lead + _inert.terminal(said), width, subsequent_indent="    ", break_long_words=False
+                lead + inert.terminal(said), width, subsequent_indent="    ", break_long_words=False
             )
         )
 
@@ -75,19 +74,19 @@ def markdown(report: Report, width: int = 120, verbose: bool = False) -> Iterato
     yield "| host | way | predicted | seen | agrees |\n|---|---|---|---|---|\n"
     for proof in report.hosts:
         for way in proof.ways or (None,):
-            yield f"| {' | '.join(_inert.markdown(cell) for cell in _row(proof, way))} |\n"
+            yield f"| {' | '.join(inert.markdown(cell) for cell in _row(proof, way))} |\n"
     details = list(_details(report, verbose))
     if details:
         yield "\n"
     for label, said in details:
-        yield f"- **{_inert.markdown(label)}**: {_inert.markdown(said)}\n"
+        yield f"- **{inert.markdown(label)}**: {inert.markdown(said)}\n"
 
 
 def as_json(report: Report, width: int = 120, verbose: bool = False) -> Iterator[str]:
     """For programs; `exit_code` is the command's."""
     del width, verbose
     document = report.model_dump(mode="json") | {"exit_code": report.exit_code}
-    yield _inert.json(json.dumps(document, indent=2, ensure_ascii=False))
+    yield inert.json(json.dumps(document, indent=2, ensure_ascii=False))
     yield "\n"
 
 

@@ -1,7 +1,7 @@
 """One file a format: a module with ``name``, ``about`` and ``render(run, style)`` is the plugin; this lists the folder.
 
 A report is pure: the same run and style give the same bytes. Whatever a worker or an inventory said goes through
-`audit.reports._inert` on its way into the text. Files that begin with ``_`` are what the formats share.
+`audit.inert` on its way into the text. Files that begin with ``_`` are what the formats share.
 """
 
 from __future__ import annotations

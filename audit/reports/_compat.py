@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from tabulate import tabulate
 
+from audit import inert
 from audit.compat import CONSUMERS, FORMS, Compatibility, Grade, Row
-from audit.reports import _inert, _json
+from audit.reports import _json
 from audit.reports._style import Style
 from audit.reports._text import labelled, painter, wrap
 
@@ -38,7 +39,7 @@ def _sorted(found: Compatibility) -> list[Row]:
 def text(found: Compatibility, style: Style) -> str:
     """For a terminal: the first line is the answer, the fixes stand once each below."""
     paint = painter(style)
-    lines = wrap(_inert.terminal(_answer(found)), style.width, "", "  ")
+    lines = wrap(inert.terminal(_answer(found)), style.width, "", "  ")
     lines += [*labelled("not known", found.missing, style, indent=2), ""]
     rows = _sorted(found)
     fine = [row.target for row in rows if row.grade is Grade.OK]
@@ -49,7 +50,7 @@ def text(found: Compatibility, style: Style) -> str:
     for row in rows:
         head = f"{row.target:<{targets}}  {row.grade:<{grades}}  "
         mark = f"{row.symptom} " if row.symptom else ""
-        first, *rest = wrap(_inert.terminal(mark + row.because), style.width, head, " " * len(head))
+        first, *rest = wrap(inert.terminal(mark + row.because), style.width, head, " " * len(head))
         lines += [first.replace(f"  {row.grade} ", f"  {paint(row.grade, _COLORS[row.grade])} ", 1), *rest]
     if len(fine) > MOST_FINE:
         lines += wrap(", ".join(fine), style.width, paint("OK", "good") + ": ", "    ")
@@ -64,7 +65,7 @@ def text(found: Compatibility, style: Style) -> str:
 def markdown(found: Compatibility, style: Style) -> str:
     """For an issue or a job summary."""
     del style  # Markdown has no columns and no colours
-    plain = _inert.markdown
+    plain = inert.markdown
     rows = [
         [row.target, row.grade.value, row.symptom or "", plain(row.because), plain(row.fixes[0] if row.fixes else "")]
         for row in _sorted(found)

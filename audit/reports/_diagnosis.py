@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
+from audit import inert
 from audit.compat import consumers_of
 from audit.diagnose import Diagnosis, Match
-from audit.reports import _inert, _json
+from audit.reports import _json
 from audit.reports._style import Style
 from audit.reports._text import labelled, painter, wrap
 from audit.symptoms import Symptom
@@ -31,7 +32,7 @@ def text(diagnosis: Diagnosis, style: Style) -> str:
             lines += ["", paint("what stands there too, and is harmless:", "dim")]
         elif place == 1:
             lines += ["", paint("also in this log:", "dim")]
-        head = wrap(_inert.terminal(f"{match.says} ({match.nature}): {match.do}"), style.width, f"{match.id} ", "  ")
+        head = wrap(inert.terminal(f"{match.says} ({match.nature}): {match.do}"), style.width, f"{match.id} ", "  ")
         head[0] = paint(match.id, _COLORS[match.nature]) + head[0].removeprefix(match.id)
         lines += [*head, *_details(match, style, whole=place == 0 or style.verbosity > 0)]
     if diagnosis.matches and not diagnosis.failures:
@@ -65,7 +66,7 @@ def _count(number: int, what: str) -> str:
 def markdown(diagnosis: Diagnosis, style: Style) -> str:
     """For an issue or a job summary."""
     del style  # Markdown has no columns and no colours
-    plain = _inert.markdown
+    plain = inert.markdown
     lines: list[str] = []
     if not diagnosis.failures:
         known = f"**{NO_FAILURE}**." if diagnosis.matches else f"**{NOTHING}**: the cause could not be told."
@@ -122,7 +123,7 @@ def ocurrent_csv(table: Sequence[Symptom]) -> str:
 
 def manual_markdown(table: Mapping[str, Symptom]) -> str:
     """For docs/symptoms.md: the list, then a page each."""
-    plain = _inert.markdown
+    plain = inert.markdown
     rows = [[f"[{one.id}](#{one.id.lower()})", plain(one.title), one.nature, one.score] for one in table.values()]
     lines = [
         "# Symptoms",

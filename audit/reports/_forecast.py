@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
-from audit import __version__
+from audit import __version__, inert
 from audit.forecast import REFUSAL, Forecast, Row
 from audit.model import Model
-from audit.reports import _inert, _json
+from audit.reports import _json
 from audit.reports._style import Style
 from audit.reports._text import labelled, painter, shown, wrap
 from audit.shape import How, Shape
@@ -157,7 +157,7 @@ def _names(rows: Iterable[Row]) -> str:
 def markdown(found: Forecast, style: Style) -> Iterator[str]:
     """For an issue or a job summary."""
     del style  # Markdown has no columns and no colours
-    plain = _inert.markdown
+    plain = inert.markdown
     yield "| host | pool | engine | store | buildx | pushes |\n|---|---|---|---|---|---|\n"
     for row in found.rows:
         pushes = " or ".join(row.prediction.possible) or "?"

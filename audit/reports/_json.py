@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from audit.reports import _inert
+from audit import inert
 
 _LONE = re.compile("[\ud800-\udfff]")
 
@@ -23,7 +23,7 @@ def dumps(value: Any, *, indent: int | None = 2) -> str:
         text = to_json(value, indent=indent)
     except (PydanticSerializationError, UnicodeEncodeError):
         text = to_json(_whole(value), indent=indent)
-    return _inert.json(text.decode()) + "\n"
+    return inert.json(text.decode()) + "\n"
 
 
 def _whole(value: Any) -> Any:

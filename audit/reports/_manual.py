@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from tabulate import tabulate
 
+from audit import inert
 from audit.model import Host, Verdict
-from audit.reports import _inert, _json
+from audit.reports import _json
 from audit.reports._style import Style
 from audit.reports._text import LABELS, hosts_text, label_of, labelled, painter, shown, subjects_text, wrap
 from audit.rule import Rule
@@ -16,7 +17,7 @@ from audit.run import Run
 
 def rules_table(rules: Mapping[str, Rule]) -> str:
     """For a terminal: id, severity and what must hold."""
-    rows = [[rule.id, rule.severity.value, _inert.terminal(rule.title)] for rule in rules.values()]
+    rows = [[rule.id, rule.severity.value, inert.terminal(rule.title)] for rule in rules.values()]
     text = tabulate([["rule", "severity", "what must hold"], *rows], tablefmt="plain", disable_numparse=True)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
@@ -24,14 +25,13 @@ def rules_table(rules: Mapping[str, Rule]) -> str:
 def rules_markdown(rules: Mapping[str, Rule]) -> str:
     """For docs/rules.md: the list, then a page each."""
     rows = [
-        [f"[{rule.id}](#{rule.id.lower()})", rule.severity.value, _inert.markdown(rule.title)]
-        for rule in rules.values()
+        [f"[{rule.id}](#{rule.id.lower()})", rule.severity.value, inert.markdown(rule.title)] for rule in rules.values()
     ]
     lines = ["# Rules", "", tabulate(rows, ["Rule", "Severity", "What must hold"], tablefmt="github"), ""]
     for rule in rules.values():
-        lines += [f"## {rule.id}", "", f"**{_inert.markdown(rule.title)}** ({rule.severity})", ""]
-        lines += [_inert.markdown(rule.why), ""]
-        lines += [f"- Seen as: {_inert.markdown(rule.symptom)}", f"- Fix: {_inert.markdown(rule.remedy)}"]
+        lines += [f"## {rule.id}", "", f"**{inert.markdown(rule.title)}** ({rule.severity})", ""]
+        lines += [inert.markdown(rule.why), ""]
+        lines += [f"- Seen as: {inert.markdown(rule.symptom)}", f"- Fix: {inert.markdown(rule.remedy)}"]
         lines += [f"- See: {_reference(ref)}" for ref in rule.refs]
         lines.append("")
     return "\n".join(lines)
@@ -39,8 +39,8 @@ def rules_markdown(rules: Mapping[str, Rule]) -> str:
 
 def _reference(ref: str) -> str:
     """A web address stays a link; anything else is text."""
-    plain = ref.startswith("https://") and not set(ref) & set("<> ()[]\\`\"'") and _inert.terminal(ref) == ref
-    return f"<{ref}>" if plain else _inert.markdown(ref)
+    plain = ref.startswith("https://") and not set(ref) & set("<> ()[]\\`\"'") and inert.terminal(ref) == ref
+    return f"<{ref}>" if plain else inert.markdown(ref)
 
 
 def rules_json(rules: Mapping[str, Rule]) -> str:
@@ -78,10 +78,10 @@ def explain(rule: Rule, run: Run | None, host: str | None, style: Style) -> str:
         lines += ["", *_on_host(rule, run, host, style)]
     for label, text in (("why it matters", rule.why), ("what a user sees", rule.symptom), ("what to do", rule.remedy)):
         if text:
-            lines += ["", paint(label, "bold"), *wrap(_inert.terminal(text), style.width, "  ", "  ")]
+            lines += ["", paint(label, "bold"), *wrap(inert.terminal(text), style.width, "  ", "  ")]
     if rule.refs:
         lines += ["", paint("see", "bold")]
-        lines += [line for ref in rule.refs for line in wrap(_inert.terminal(ref), style.width, "  ", "    ")]
+        lines += [line for ref in rule.refs for line in wrap(inert.terminal(ref), style.width, "  ", "    ")]
     return "\n".join(lines) + "\n"
 
 
@@ -89,13 +89,13 @@ def _on_host(rule: Rule, run: Run, name: str, style: Style) -> Iterator[str]:
     paint = painter(style)
     host = run.hosts.get(name)
     if host is None:
-        yield f"{_inert.terminal(name)} is not in this run"
+        yield f"{inert.terminal(name)} is not in this run"
         return
     verdicts = [verdict for verdict in run.verdicts if verdict.rule == rule.id and _concerns(verdict, host)]
     if not verdicts:
         off = run.members[name].policy.rules.get(rule.id)
         why = "the policy turns it off" if off is not None and off.enabled is False else "it says nothing of this host"
-        yield f"{_inert.terminal(name)}: no verdict, {why}"
+        yield f"{inert.terminal(name)}: no verdict, {why}"
         return
     for verdict in verdicts:
         status = verdict.status.value.upper()

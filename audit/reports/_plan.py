@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from audit import inert
 from audit.plan import BuildStep, MergePlan, Placed, Plan, Work
 from audit.plan.model import SCHEMA_VERSION
-from audit.reports import _inert, _json
+from audit.reports import _json
 from audit.reports._style import Style
 from audit.reports._text import labelled, painter, shown, wrap
 
@@ -136,7 +137,7 @@ def _alike(hosts: Iterable[Placed]) -> Mapping[str, list[str]]:
 def markdown(plan: Plan, style: Style) -> Iterator[str]:
     """For an issue or a job summary; commands stand in one block for a shell."""
     del style  # Markdown has no columns and no colours
-    plain, wide = _inert.markdown, Style(color=False, width=10_000)
+    plain, wide = inert.markdown, Style(color=False, width=10_000)
     yield f"{plain(_headline(plan))}\n\n- {plain(plan.attestations.why)}\n\n"
     if plan.steps:
         yield f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}\n"

@@ -7,8 +7,8 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from audit import inert
 from audit.model import Severity, Status, Verdict
-from audit.reports import _inert
 from audit.reports._style import Style
 
 LABELS = {Severity.ERROR: "ERROR", Severity.WARNING: "WARN", Severity.NOTE: "NOTE"}
@@ -37,7 +37,7 @@ def shown(text: str) -> str:
     """A text of a worker for a terminal: inert, and of a bearable length."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}… ({len(text) - LONGEST:,} more characters: --report json)"
-    return _inert.terminal(text)
+    return inert.terminal(text)
 
 
 def wrap(text: str, width: int, first: str = "", rest: str | None = None) -> list[str]:
@@ -132,7 +132,7 @@ def _ranges(numbers: Sequence[str]) -> str:
 
 def hosts_text(names: Sequence[str]) -> str:
     """``w1``, ``w1, w3``, ``riscv-[01-22] (22 hosts)``; inert."""
-    folded = fold([_inert.terminal(name) for name in names])
+    folded = fold([inert.terminal(name) for name in names])
     return f"{folded} ({len(names)} hosts)" if len(names) > 3 else folded
 
 
@@ -141,4 +141,4 @@ def subjects_text(subjects: Sequence[str]) -> str:
     pools = [subject.removeprefix("pool:") for subject in subjects if subject.startswith("pool:")]
     if len(pools) != len(subjects):
         return hosts_text(subjects)
-    return f"pool{'s' if len(pools) > 1 else ''} {', '.join(_inert.terminal(pool) for pool in pools)}"
+    return f"pool{'s' if len(pools) > 1 else ''} {', '.join(inert.terminal(pool) for pool in pools)}"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 
+from audit import inert
 from audit.model import Status, Verdict
-from audit.reports import _inert
 from audit.reports._style import Style
 from audit.run import Run
 
@@ -49,7 +49,7 @@ def render(run: Run, style: Style) -> str:  # noqa: ARG001 - every format has th
     rows.writerow(COLUMNS)
     for verdict in run.verdicts:
         if verdict.status is not Status.NOT_APPLICABLE:
-            rows.writerow(_inert.csv(text) for text in _row(verdict, run))
+            rows.writerow(inert.csv(text) for text in _row(verdict, run))
     return "".join(lines)
 
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from audit import inert
 from audit.model import Host, Status, Verdict
-from audit.reports import _inert
 from audit.reports._style import Style
 from audit.run import Run
 
@@ -98,7 +98,7 @@ def _case(verdict: Verdict, run: Run, where: str) -> Iterator[str]:
     said = {"type": verdict.severity.value if tag == "failure" else verdict.status.value, "message": _message(verdict)}
     body = list(_details(verdict)) if tag != "skipped" else []
     opened = "      " + _open(tag, said, end=not body)
-    yield opened + "\n".join(_inert.xml(line) for line in body) + (f"</{tag}>" if body else "")
+    yield opened + "\n".join(inert.xml(line) for line in body) + (f"</{tag}>" if body else "")
     yield "    </testcase>"
 
 
@@ -132,4 +132,4 @@ def _open(tag: str, attributes: dict[str, str], *, end: bool = False) -> str:
 
 
 def _attributes(items: Iterable[tuple[str, str]]) -> Iterator[str]:
-    return (f' {key}="{_inert.xml(value)}"' for key, value in items)
+    return (f' {key}="{inert.xml(value)}"' for key, value in items)

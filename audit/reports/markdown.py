@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from audit import summary
+from audit import inert, summary
 from audit.model import Status
-from audit.reports import _inert
 from audit.reports._style import Style
 from audit.reports._text import hosts_text, label_of, subjects_text
 from audit.run import Run
@@ -23,7 +22,7 @@ _WORDS = {"ERROR": "Error", "WARN": "Warning", "NOTE": "Note", "??": "Unknown"}
 def render(run: Run, style: Style) -> str:  # noqa: ARG001 - every format has this signature
     """The report."""
     when = run.when.strftime("%Y-%m-%d %H:%M UTC")
-    lines = [f"# fleet-audit, {when}", "", _inert.markdown(" · ".join(summary.headline(run))), ""]
+    lines = [f"# fleet-audit, {when}", "", inert.markdown(" · ".join(summary.headline(run))), ""]
     lines.extend(_pools(run))
     found = summary.findings(run)
     if found:
@@ -40,7 +39,7 @@ def _pools(run: Run) -> Iterator[str]:
     ]
     if rows:
         header = ["Pool", "Hosts", "Docker", "Store", "buildx", "Pushes", "Issues"]
-        cells = [[_inert.markdown(text) for text in row] for row in rows]
+        cells = [[inert.markdown(text) for text in row] for row in rows]
         yield tabulate(cells, header, tablefmt="github", disable_numparse=True)
         yield ""
 
@@ -48,24 +47,24 @@ def _pools(run: Run) -> Iterator[str]:
 def _finding(group: Group, run: Run) -> Iterator[str]:
     verdict = group.verdict
     rule = run.rules.get(verdict.rule)
-    title = f": {_inert.markdown(rule.title)}" if rule else ""
+    title = f": {inert.markdown(rule.title)}" if rule else ""
     yield f"### {_WORDS[label_of(verdict)]} {verdict.rule}{title}"
     yield ""
     unknown = " - result unknown, not clean" if verdict.status is Status.UNKNOWN else ""
     follow = f" ({group.folded} checks follow from it)" if group.folded else ""
-    yield f"**{_inert.markdown(subjects_text(group.subjects))}**: {_inert.markdown(verdict.message)}{unknown}{follow}"
+    yield f"**{inert.markdown(subjects_text(group.subjects))}**: {inert.markdown(verdict.message)}{unknown}{follow}"
     yield ""
     if verdict.hosts:
-        yield f"- On: {_inert.markdown(hosts_text(verdict.hosts))}"
+        yield f"- On: {inert.markdown(hosts_text(verdict.hosts))}"
     kinds = group.evidence
     for evidence, subjects in kinds:
-        where = f" ({_inert.markdown(hosts_text(subjects))})" if len(kinds) > 1 else ""
+        where = f" ({inert.markdown(hosts_text(subjects))})" if len(kinds) > 1 else ""
         for line in evidence:
-            yield f"- Why{where}: {_inert.markdown(line)}"
+            yield f"- Why{where}: {inert.markdown(line)}"
     if rule is not None and rule.symptom:
-        yield f"- Seen as: {_inert.markdown(rule.symptom)}"
+        yield f"- Seen as: {inert.markdown(rule.symptom)}"
     if verdict.remedy:
-        yield f"- Fix: {_inert.markdown(verdict.remedy)}"
+        yield f"- Fix: {inert.markdown(verdict.remedy)}"
     yield ""
 
 
@@ -80,5 +79,5 @@ def _waived(run: Run) -> Iterator[str]:
         waiver = group.members[0].waiver
         said = [waiver.until.isoformat(), waiver.owner, waiver.reason] if waiver else ["", "", ""]
         rows.append([group.verdict.rule, subjects_text(group.subjects), *said, group.verdict.message])
-    cells = [[_inert.markdown(text) for text in row] for row in rows]
+    cells = [[inert.markdown(text) for text in row] for row in rows]
     yield tabulate(cells, header, tablefmt="github", disable_numparse=True)

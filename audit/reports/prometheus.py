@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from audit import summary
+from audit import inert, summary
 from audit.facts.clock import Clock
 from audit.facts.disks import Disks, FileSystem
 from audit.facts.engine import Engine
 from audit.model import Outcome, Status, Unknown
-from audit.reports import _inert
 from audit.reports._style import Style
 from audit.run import Run
 
@@ -57,7 +56,7 @@ def _metrics(run: Run) -> Iterator[Iterator[str]]:
 def _gauge(metric: str, about: str, samples: Iterable[Sample]) -> Iterator[str]:
     yield f"# HELP fleet_audit_{metric} {about}\n# TYPE fleet_audit_{metric} gauge\n"
     for labels, value in samples:
-        pairs = ",".join(f'{key}="{_inert.label(text)}"' for key, text in labels.items())
+        pairs = ",".join(f'{key}="{inert.label(text)}"' for key, text in labels.items())
         yield f"fleet_audit_{metric}{f'{{{pairs}}}' if pairs else ''} {_number(value)}\n"
 
 

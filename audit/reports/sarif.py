@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from audit import summary
+from audit import inert, summary
 from audit.model import Severity, Status, Verdict
-from audit.reports import _inert, _json
+from audit.reports import _json
 from audit.reports._place import host_of, relative, uri
 from audit.reports._style import Style
 from audit.reports._text import subjects_text
@@ -58,17 +58,17 @@ def render(run: Run, style: Style) -> str:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    text = "\n".join(_inert.sarif(line) for line in (rule.why, f"Seen as: {rule.symptom}", f"Fix: {rule.remedy}"))
-    refs = "".join(f"\n- {_inert.markdown(ref)}" for ref in rule.refs)
+    text = "\n".join(inert.sarif(line) for line in (rule.why, f"Seen as: {rule.symptom}", f"Fix: {rule.remedy}"))
+    refs = "".join(f"\n- {inert.markdown(ref)}" for ref in rule.refs)
     markdown = (
-        f"{_inert.markdown(rule.why)}\n\n**Seen as:** {_inert.markdown(rule.symptom)}\n\n"
-        f"**Fix:** {_inert.markdown(rule.remedy)}" + (f"\n\n**See:**\n{refs}" if refs else "")
+        f"{inert.markdown(rule.why)}\n\n**Seen as:** {inert.markdown(rule.symptom)}\n\n"
+        f"**Fix:** {inert.markdown(rule.remedy)}" + (f"\n\n**See:**\n{refs}" if refs else "")
     )
     links = [ref for ref in rule.refs if ref.startswith("https://") and " " not in ref]
     return {
         "id": rule.id,
-        "shortDescription": {"text": _inert.sarif(rule.title)},
-        "fullDescription": {"text": _inert.sarif(rule.why)},
+        "shortDescription": {"text": inert.sarif(rule.title)},
+        "fullDescription": {"text": inert.sarif(rule.why)},
         "help": {"text": text, "markdown": markdown},
         **({"helpUri": links[0]} if links else {}),
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
@@ -80,7 +80,7 @@ def _result(verdict: Verdict, subjects: Sequence[str], run: Run, indices: dict[s
     lines = [verdict.message, *(f"why: {line}" for line in verdict.evidence)]
     lines += [f"fix: {verdict.remedy}"] if verdict.remedy else []
     who = subjects_text(subjects)
-    text = "\n".join([f"{who}: {_inert.sarif(lines[0])}", *(_inert.sarif(line) for line in lines[1:])])
+    text = "\n".join([f"{who}: {inert.sarif(lines[0])}", *(inert.sarif(line) for line in lines[1:])])
     key = f"{verdict.rule}|{verdict.subject if len(subjects) == 1 else verdict.message}"
     waiver = verdict.waiver
     justification = f"{waiver.reason} ({waiver.owner}, until {waiver.until.isoformat()})" if waiver else ""
@@ -92,7 +92,7 @@ def _result(verdict: Verdict, subjects: Sequence[str], run: Run, indices: dict[s
         "locations": [_location(verdict, subjects, run)],
         "partialFingerprints": {"fleetAudit/v1": hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()},
         **(
-            {"suppressions": [{"kind": "external", "status": "accepted", "justification": _inert.sarif(justification)}]}
+            {"suppressions": [{"kind": "external", "status": "accepted", "justification": inert.sarif(justification)}]}
             if waiver
             else {}
         ),
@@ -111,7 +111,7 @@ def _location(verdict: Verdict, subjects: Sequence[str], run: Run) -> dict[str, 
     for one in names:
         host = run.hosts.get(one)
         full = f"{host.pool_name}/{one}" if host else one
-        logical.append({"name": _inert.terminal(one), "fullyQualifiedName": _inert.terminal(full), "kind": "host"})
+        logical.append({"name": inert.terminal(one), "fullyQualifiedName": inert.terminal(full), "kind": "host"})
         if host is None:
             logical[-1]["kind"] = "pool" if one.startswith("pool:") else "fleet"
     location: dict[str, Any] = {"logicalLocations": logical}
@@ -136,7 +136,7 @@ def _invocation(run: Run, style: Style) -> dict[str, Any]:
     notifications = []
     for group in summary.findings(run, (Status.UNKNOWN,)):
         verdict = group.verdict
-        text = f"{subjects_text(group.subjects)}: {_inert.sarif(verdict.message)} - result unknown, not clean"
+        text = f"{subjects_text(group.subjects)}: {inert.sarif(verdict.message)} - result unknown, not clean"
         notifications.append(
             {
                 "level": _LEVELS[verdict.severity],

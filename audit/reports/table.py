@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
-from audit import summary
+from audit import inert, summary
 from audit.facts.disks import Disks
 from audit.model import Severity, Status, Unknown
-from audit.reports import _inert
 from audit.reports._style import Style
 from audit.reports._text import UNKNOWN, hosts_text, label_of, labelled, painter, parts, shown, subjects_text, wrap
 from audit.rule import Member
@@ -71,7 +70,7 @@ def _grid(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     values = (value if len(value) <= CELL else value[: CELL - 1] + "…" for value in text.split(" · "))
-    return _inert.terminal(" · ".join(values))
+    return inert.terminal(" · ".join(values))
 
 
 def _stacked(text: str) -> str:
@@ -147,7 +146,7 @@ def _hosts(run: Run, style: Style) -> str:
         counts = Counter(verdict.status for verdict in run.by_subject.get(host.name, ()))
         rows.append(
             [
-                _inert.terminal(host.name),
+                inert.terminal(host.name),
                 str(evidence.outcome) if evidence else "not-asked",
                 f"{evidence.seconds:.1f} s" if evidence else "-",
                 *(str(counts[status]) for status in Status),

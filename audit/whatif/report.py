@@ -6,10 +6,10 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from audit import inert
 from audit.fact import Facts
 from audit.facts.image_store import ImageStore
 from audit.model import Fleet, Model, Unknown
-from audit.reports import _inert
 from audit.shape import How, predict
 from audit.whatif.changes import REINSTALL, UPGRADE, WIPE, Changes
 from audit.whatif.compare import Comparison, VerdictChange, Whatif
@@ -32,36 +32,36 @@ _SHOWN = {
 
 def text(answer: Whatif, width: int = 120) -> Iterator[str]:
     """For a terminal."""
-    yield f"change: {_inert.terminal(', '.join(answer.changes)) or 'none'}\n"
+    yield f"change: {inert.terminal(', '.join(answer.changes)) or 'none'}\n"
     for hosts, rows in _blocks(answer):
-        yield f"\n{_inert.terminal(_named(hosts))}\n"
+        yield f"\n{inert.terminal(_named(hosts))}\n"
         for label, said in rows:
-            yield _wrapped(f"  {label:<9}", _inert.terminal(said), width)
+            yield _wrapped(f"  {label:<9}", inert.terminal(said), width)
     shared = list(_shared(answer))
     if shared:
         yield "\nfleet\n"
-        yield from (_wrapped(f"  {label:<9}", _inert.terminal(said), width) for label, said in shared)
+        yield from (_wrapped(f"  {label:<9}", inert.terminal(said), width) for label, said in shared)
     yield f"\n{_summary(answer)}\n"
 
 
 def markdown(answer: Whatif, width: int = 120) -> Iterator[str]:
     """For GitHub."""
     del width
-    yield f"# What if: {_inert.markdown(', '.join(answer.changes)) or 'nothing changes'}\n"
+    yield f"# What if: {inert.markdown(', '.join(answer.changes)) or 'nothing changes'}\n"
     sections = [(_named(hosts), rows) for hosts, rows in _blocks(answer)]
     shared = list(_shared(answer))
     for title, rows in [*sections, *([("fleet", shared)] if shared else [])]:
-        yield f"\n## {_inert.markdown(title)}\n\n"
+        yield f"\n## {inert.markdown(title)}\n\n"
         for label, said in rows:
-            yield f"- **{label}:** {_inert.markdown(said)}\n" if label else f"  - {_inert.markdown(said)}\n"
-    yield f"\n{_inert.markdown(_summary(answer))}\n"
+            yield f"- **{label}:** {inert.markdown(said)}\n" if label else f"  - {inert.markdown(said)}\n"
+    yield f"\n{inert.markdown(_summary(answer))}\n"
 
 
 def as_json(answer: Whatif, width: int = 120) -> Iterator[str]:
     """For programs; `exit_code` is the command's."""
     del width
     document = {"kind": "fleet-audit whatif", "schema_version": SCHEMA_VERSION, "exit_code": answer.exit_code}
-    yield _inert.json(json.dumps(document | answer.model_dump(mode="json"), indent=2, ensure_ascii=False))
+    yield inert.json(json.dumps(document | answer.model_dump(mode="json"), indent=2, ensure_ascii=False))
     yield "\n"
 
 
@@ -238,7 +238,7 @@ def futures_text(found: Sequence[Future], width: int = 120) -> Iterator[str]:
     """A table, a host a row."""
     del width
     titles = ["host", *(title for title, _ in FUTURES)]
-    rows = [[_inert.terminal(one.host), *map(_inert.terminal, one.cells)] for one in found]
+    rows = [[inert.terminal(one.host), *map(inert.terminal, one.cells)] for one in found]
     widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
     for row in [titles, *rows]:
         yield "  ".join(cell.ljust(space) for cell, space in zip(row, widths, strict=True)).rstrip() + "\n"
@@ -250,7 +250,7 @@ def futures_markdown(found: Sequence[Future], width: int = 120) -> Iterator[str]
     yield f"| host | {' | '.join(title for title, _ in FUTURES)} |\n"
     yield f"|{'---|' * (len(FUTURES) + 1)}\n"
     for one in found:
-        yield f"| {' | '.join(_inert.markdown(cell) for cell in (one.host, *one.cells))} |\n"
+        yield f"| {' | '.join(inert.markdown(cell) for cell in (one.host, *one.cells))} |\n"
 
 
 def futures_json(found: Sequence[Future], width: int = 120) -> Iterator[str]:
@@ -259,7 +259,7 @@ def futures_json(found: Sequence[Future], width: int = 120) -> Iterator[str]:
     keys = ("now", "upgrade", "wipe", "reinstall")
     hosts = [{"host": one.host, "told": one.told, **dict(zip(keys, one.cells, strict=True))} for one in found]
     document = {"kind": "fleet-audit futures", "schema_version": SCHEMA_VERSION, "hosts": hosts}
-    yield _inert.json(json.dumps(document, indent=2, ensure_ascii=False))
+    yield inert.json(json.dumps(document, indent=2, ensure_ascii=False))
     yield "\n"
 
 

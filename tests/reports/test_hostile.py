@@ -17,8 +17,9 @@ from junitparser import JUnitXml
 from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
 
+from audit import inert
 from audit.model import Severity, Status, Verdict
-from audit.reports import Style, _inert, _json, all_formats, manual
+from audit.reports import Style, _json, all_formats, manual
 from audit.run import Run
 from tests.reports.fleet import CHECKS, hostile, story, tiny_rules
 
@@ -139,10 +140,10 @@ def test_long_texts_are_bounded_in_the_table() -> None:
 def test_every_unseen_character_is_escaped() -> None:
     """No character of Unicode that cannot be seen passes any of the escapes."""
     every = "".join(map(chr, range(sys.maxunicode + 1)))
-    for escape in (_inert.terminal, _inert.markdown, _inert.xml, _inert.csv, _inert.label, _inert.command_property):
+    for escape in (inert.terminal, inert.markdown, inert.xml, inert.csv, inert.label, inert.command_property):
         assert not hidden(escape(every)), escape
-    assert not hidden(_inert.sarif(every))
-    assert not hidden(_inert.json(every.replace("\n", "")))
+    assert not hidden(inert.sarif(every))
+    assert not hidden(inert.json(every.replace("\n", "")))
 
 
 @given(st.text())
@@ -156,15 +157,15 @@ def test_json_escape_keeps_the_value(text: str) -> None:
 @given(st.text())
 def test_prometheus_label_round_trips(text: str) -> None:
     """A label's value comes out of the reference parser as the visible form of what went in."""
-    line = f'a{{b="{_inert.label(text)}"}} 1\n'
+    line = f'a{{b="{inert.label(text)}"}} 1\n'
     (family,) = text_string_to_metric_families(line)
-    assert family.samples[0].labels["b"] == _inert.terminal(text)
+    assert family.samples[0].labels["b"] == inert.terminal(text)
 
 
 @given(st.text())
 def test_markdown_shows_the_text(text: str) -> None:
     """Rendered, Markdown shows the text and nothing but the text."""
-    html = MarkdownIt("commonmark").enable("table").render(f"x{_inert.markdown(text)}x")
+    html = MarkdownIt("commonmark").enable("table").render(f"x{inert.markdown(text)}x")
     assert set(re.findall(r"</?([a-z0-9]+)", html)) <= {"p", "code"}
 
 
