@@ -16,7 +16,7 @@ from audit.symptoms import all_symptoms
 from audit.wire.redact import redact
 
 MIB = 1 << 20
-LINE = b"#12 34.567 Get:123 http://deb.debian.org/debian trixie/main amd64 libsomething2 amd64 1.2.9-1 [345 kB]\n"
+LINE = b"#12 34.567 Get:123 http://mirror.example/debian trixie/main amd64 libsomething2 amd64 1.2.9-1 [345 kB]\n"
 
 
 def ordinary(mib: int) -> Iterator[bytes]:

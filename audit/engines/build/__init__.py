@@ -8,14 +8,13 @@ Files that begin with ``_`` are what the engines share.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Protocol, cast
 
 from audit.engines.able import Able
 from audit.engines.build._step import STDIN, Ask, Attest, Command, Read, Recipe
+from audit.engines.listing import listed
 from audit.fact import Facts
 
 
@@ -37,17 +36,7 @@ class Engine(Protocol):
 @cache
 def all_engines() -> Mapping[str, Engine]:
     """Every engine by name, in name order, by listing the folder."""
-    found: dict[str, Engine] = {}
-    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        if name.startswith("_"):
-            continue
-        module = importlib.import_module(f"{__name__}.{name}")
-        if getattr(module, "name", None) != name or not isinstance(getattr(module, "about", None), str):
-            raise TypeError(f"audit/engines/build/{name}.py needs `name = {name!r}` and `about`")
-        if not callable(getattr(module, "able", None)) or not callable(getattr(module, "actions", None)):
-            raise TypeError(f"audit/engines/build/{name}.py has no able(facts, ask) and actions(facts, ask)")
-        found[name] = cast(Engine, module)
-    return found
+    return cast("Mapping[str, Engine]", listed(__name__, __path__))
 
 
 __all__ = ["STDIN", "Able", "Ask", "Attest", "Command", "Engine", "Read", "Recipe", "all_engines"]

@@ -7,13 +7,12 @@ Files that begin with ``_`` are what the engines share.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from typing import Protocol, cast
 
 from audit.engines.able import Able
+from audit.engines.listing import listed
 from audit.engines.merge._clients import (
     imagetools_fault,
     imagetools_notes,
@@ -57,17 +56,7 @@ class Engine(Protocol):
 @cache
 def all_engines() -> Mapping[str, Engine]:
     """Every engine by name, in name order, by listing the folder."""
-    found: dict[str, Engine] = {}
-    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        if name.startswith("_"):
-            continue
-        module = importlib.import_module(f"{__name__}.{name}")
-        if getattr(module, "name", None) != name or not isinstance(getattr(module, "about", None), str):
-            raise TypeError(f"audit/engines/merge/{name}.py needs `name = {name!r}` and `about`")
-        if not callable(getattr(module, "able", None)) or not callable(getattr(module, "actions", None)):
-            raise TypeError(f"audit/engines/merge/{name}.py has no able(step, host) and actions(step, host)")
-        found[name] = cast(Engine, module)
-    return found
+    return cast("Mapping[str, Engine]", listed(__name__, __path__))
 
 
 __all__ = [
