@@ -115,8 +115,7 @@ def site(lab: Lab, tmp_path: Path, facts: Path, monkeypatch: pytest.MonkeyPatch)
     """A context and names of its own; after the test nothing is left on any worker that it may have used."""
     monkeypatch.setenv("FLEET_AUDIT_REGISTRY_PASSWORD", lab.credentials["live"])
     yield Site(lab, tmp_path, facts)
-    for name in (*FIVE.split(","), "trixie-containerd", "bookworm", "hidden"):
-        wait_for(f"nothing of ours on {name}", partial(clean, lab.workers[name]), 60)
+    lab.wait_until(clean, (*FIVE.split(","), "trixie-containerd", "bookworm", "hidden"))
 
 
 def clean(worker: Worker) -> bool:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -76,8 +75,7 @@ def probe(lab: Lab, capsys: pytest.CaptureFixture[str]) -> Callable[..., Probed]
 def _nothing_is_left(lab: Lab) -> Iterator[None]:
     """After every test: no image, folder, note or process of ours on any worker that has Docker."""
     yield
-    for name in ("amd64", "arm64", "s390x", "ppc64le", "riscv64", "trixie-containerd"):
-        wait_for(f"nothing of ours on {name}", partial(clean, lab.workers[name]), 60)
+    lab.wait_until(clean, ("amd64", "arm64", "s390x", "ppc64le", "riscv64", "trixie-containerd"))
 
 
 def clean(worker: Worker) -> bool:

@@ -100,8 +100,7 @@ def merge(login: list[str], capsys: pytest.CaptureFixture[str]) -> Merge:
 def _nothing_is_left(lab: Lab) -> Iterator[None]:
     """After every test: no folder and no process of ours on any merge host, and its own list of lists untouched."""
     yield
-    for name in HOSTS:
-        wait_for(f"nothing of ours on {name}", partial(clean, lab.workers[name]), 60)
+    lab.wait_until(clean, HOSTS)
 
 
 def clean(worker: Worker) -> bool:

@@ -7,8 +7,10 @@ import contextlib
 import shlex
 import subprocess
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -99,6 +101,16 @@ class Lab:
         """Hold the lab against the other processes of a parallel test run, which must do so too."""
         with locked(self.place.home / "tests.lock", "another test that has the lab"):
             yield
+
+    def wait_until(self, clean: Callable[[Worker], bool], names: Iterable[str], seconds: float = 60) -> None:
+        """Wait until a test has left nothing on any of these workers, which are asked all at once."""
+        workers = [self.workers[name] for name in names]
+        with ThreadPoolExecutor(len(workers)) as pool:
+            waiting = [
+                pool.submit(wait_for, f"nothing of ours on {one.name}", partial(clean, one), seconds) for one in workers
+            ]
+        for one in waiting:
+            one.result()
 
     def served(self, name: str, account: str = "live") -> served.Served:
         """What the registry serves as NAME:TAG or NAME@DIGEST."""
