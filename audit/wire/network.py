@@ -68,9 +68,9 @@ class ThroughJump:
         self._ended = True
 
     def close(self) -> None:
-        """Give the channel back."""
+        """Give the channel back; where the jump host has gone first, there is nobody left to give it to."""
         self._ended = True
-        with self._writing:
+        with self._writing, contextlib.suppress(*FOREIGN):
             self._channel.close()
 
 
