@@ -12,10 +12,10 @@ ROOT = Path(__file__).parent.parent / "audit"
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
     "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
-    "value", "inert",
+    "value", "inert", "batch",
 }  # fmt: skip
-SHELL = {"context", "inventory", "kept", "registry", "wire"}
-TOP = {"flow", "probing", "merging", "building", "cli"}
+SHELL = {"store", "context", "inventory", "kept", "registry", "wire"}
+TOP = {"batching", "flow", "probing", "merging", "building", "cli"}
 
 SHELL_MAY = {"errors", "model", "image", "value"}
 WORLD = {
@@ -90,6 +90,8 @@ def test_imports_keep_to_their_room(file: Path) -> None:
         ("rich", "cli"),
         ("ruamel", "inventory"),
         ("urllib3", "registry"),
+        ("sqlalchemy", "store"),
+        ("alembic", "store"),
     ],
 )
 def test_each_library_has_one_home(library: str, home: str) -> None:
