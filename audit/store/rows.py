@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
 from audit.value import Model
 
+Raw = InstanceOf[str]
+"""Any text, lone surrogates too: a file's name may be no UTF-8, which pydantic's own `str` refuses."""
 RunState = Literal["running", "done", "left", "stopped"]
 """``done``: nothing is left to do; ``left``: something is (the exit code is 5); ``stopped``: by a signal, in order."""
 TagPhase = Literal["planned", "tagging", "done", "unchanged", "parked", "moved", "failed", "left"]
@@ -33,18 +35,18 @@ class MergeRun(Model):
     """
 
     id: str
-    plan: str
-    plan_hash: str
+    plan: Raw
+    plan_hash: Raw
     began: float
     ended: float | None = None
     state: RunState
     pid: int
-    boot: str
-    tool: str
+    boot: Raw
+    tool: Raw
     resumed: int = 0
-    progress: dict[str, Any] = Field(default_factory=dict)
+    progress: dict[Raw, Any] = Field(default_factory=dict)
     beat: float
-    totals: dict[str, Any] = Field(default_factory=dict)
+    totals: dict[Raw, Any] = Field(default_factory=dict)
 
 
 class TagRow(Model):
@@ -62,15 +64,15 @@ class TagRow(Model):
         updated: UNIX time.
     """
 
-    tag: str
-    unit: str
+    tag: Raw
+    unit: Raw
     state: TagPhase
-    digest: str | None = None
-    before: str | None = None
+    digest: Raw | None = None
+    before: Raw | None = None
     before_known: bool = False
     touched: bool = False
-    why: str = ""
-    detail: dict[str, Any] = Field(default_factory=dict)
+    why: Raw = ""
+    detail: dict[Raw, Any] = Field(default_factory=dict)
     updated: float
 
 
@@ -85,8 +87,8 @@ class Stood(Model):
         updated: UNIX time.
     """
 
-    tag: str
-    digest: str
-    unit: str
-    run: str
+    tag: Raw
+    digest: Raw
+    unit: Raw
+    run: Raw
     updated: float

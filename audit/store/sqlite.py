@@ -18,6 +18,8 @@ from urllib.parse import quote
 from audit.store.failures import AGAIN, StoreError, told
 from audit.store.tables import APPLICATION_ID
 
+LEAST = 512
+"""Bytes of the smallest page that SQLite knows."""
 Connect = Callable[[], sqlite3.Connection]
 
 
@@ -47,6 +49,8 @@ def prepare(path: Path, *, create: bool, read_only: bool) -> None:
     if not stat.S_ISREG(found.st_mode):
         what = "a folder" if stat.S_ISDIR(found.st_mode) else "something that is no file"
         raise StoreError(place, f"{what} stands where the database shall be", "give a file's path", "foreign")
+    if 0 < found.st_size < LEAST:  # SQLite takes such a file for an empty one, and overwrites it
+        raise StoreError(place, "it is not a SQLite database, or was cut short", "give another place", "foreign")
     if not os.access(path, os.R_OK):
         raise StoreError(place, "it cannot be read", "see to its owner and permissions", "read-only")
     if not read_only and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -80,8 +84,7 @@ def connector(path: Path, *, busy: float, read_only: bool) -> Connect:
         read_only: open it so; on a file system that cannot be written, as a file that nobody changes.
     """
     uri = f"file:{quote(os.fsencode(path.absolute()))}"
-    log = Path(f"{path}-wal")
-    still = read_only and not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+    still = read_only and not os.access(path.parent, os.W_OK) and not _log_size(path)
     uri += "?immutable=1" if still else "?mode=ro" if read_only else "?mode=rw"
 
     def connect() -> sqlite3.Connection:
@@ -114,26 +117,26 @@ def inspect(connection: sqlite3.Connection, path: Path) -> bool:
         raise StoreError(
             place, "it is another program's SQLite database", "give another place for the history", "foreign"
         )
-    if _odd(connection, path):
+    size, log, page = path.stat().st_size, _log_size(path), _number(connection, "page_size")
+    said = None
+    if size % page and not log:
+        said = "its last page is not whole"  # which a check of the structure does not see
+    elif size % page or size + log < _number(connection, "page_count") * page:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != ("ok",):
-            said = " ".join(str(found[0] if found else "").split())[:100]
-            raise StoreError(place, f"the file is damaged or cut short ({said})", AGAIN, "damaged")
+        said = None if found == ("ok",) else " ".join(str(found[0] if found else "").split())[:100]
+    if said is not None:
+        raise StoreError(place, f"the file is damaged or cut short ({said})", AGAIN, "damaged")
     if owner == APPLICATION_ID and not tables:
         raise StoreError(place, "the file is damaged: it has lost its tables", AGAIN, "damaged")
     return bool(tables)
 
 
-def _odd(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether bytes seem to be missing; what is only in the log counts as there."""
-    size = path.stat().st_size
-    page = _number(connection, "page_size")
-    log = Path(f"{path}-wal")
+def _log_size(path: Path) -> int:
+    """Bytes of what is committed, but not in the file itself yet."""
     try:
-        more = log.stat().st_size
+        return Path(f"{path}-wal").stat().st_size
     except OSError:
-        more = 0
-    return size % page != 0 or size + more < _number(connection, "page_count") * page
+        return 0
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

@@ -1,0 +1,1 @@
+"""The history database: its schema, its opening, its journal, and what injures them."""
