@@ -63,8 +63,8 @@ class Journal(Runs):
             unit: key of what is merged for it.
             state: a `TagPhase`.
             digest: wanted, or standing there.
-            before: that stood there; None with `before_known`: nothing.
-            before_known: somebody looked.
+            before: that stood there.
+            before_known: somebody looked, so that no `before` means that nothing stood there.
             why: one sentence where it is not done.
             detail: as JSON.
             wait: return when it is committed: right before a tag is written.
@@ -76,7 +76,7 @@ class Journal(Runs):
             raise ValueError(f"{state!r} is no state of a tag")
         row = {
             "run": run, "tag": tag, "unit": unit, "state": state, "digest": digest, "before": before,
-            "before_known": before_known, "touched": state in ("tagging", "done"), "why": why,
+            "before_known": before_known or before is not None, "touched": state in ("tagging", "done"), "why": why,
             "detail": statements.written(detail), "updated": self._now(),
         }  # fmt: skip
         self._writer.add(lambda batch: batch.notes.append(row), wait=wait)
