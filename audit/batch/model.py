@@ -87,7 +87,7 @@ class BatchPlan(Model):
     @property
     def digest(self) -> str:
         """SHA-256 over what is wanted, whatever the file's order or format: 64 hex digits."""
-        rows = sorted([str(tag), entry.key] for entry in self.entries for tag in entry.tags)
+        rows = sorted([str(tag), key] for entry in self.entries for key in (entry.key,) for tag in entry.tags)
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -115,15 +115,17 @@ def units(entries: Iterable[Entry], wanted: Callable[[Reference], bool] = lambda
         entries: of a plan.
         wanted: whether a tag shall be merged now.
     """
-    found: dict[str, Entry] = {}
+    first: dict[str, Entry] = {}
+    found: dict[str, list[Reference]] = {}
     for entry in entries:
-        tags = tuple(tag for tag in entry.tags if wanted(tag))
-        if not tags:
-            continue
-        key = entry.key
-        old = found.get(key)
-        found[key] = entry.model_copy(update={"tags": (*old.tags, *tags) if old else tags})
-    return tuple(Unit(key=key, entry=entry) for key, entry in found.items())
+        tags = [tag for tag in entry.tags if wanted(tag)]
+        if tags:
+            key = entry.key
+            first.setdefault(key, entry)
+            found.setdefault(key, []).extend(tags)
+    return tuple(
+        Unit(key=key, entry=entry.model_copy(update={"tags": tuple(found[key])})) for key, entry in first.items()
+    )
 
 
 class ErrorSeen(Model):
