@@ -26,9 +26,12 @@ def base_first(units: Sequence[Unit], blobs: Mapping[str, Collection[str]]) -> t
     own = [frozenset(blobs.get(unit.key, ())) for unit in units]
     uses = Counter(digest for digests in own for digest in digests)
     shared = [sum(uses[digest] > 1 for digest in digests) for digests in own]
-    # What U shares is part of what V shares, where V is built on U: so fewer come first, and of equals the one with
-    # less of its own.
-    smallest = sorted(range(len(units)), key=lambda place: (shared[place], len(own[place]) - shared[place]))
+    # A base has little of its own (a config for each architecture), and of two such the base shares less. What has
+    # nothing of its own is made of others' images, so these are looked at before it.
+    smallest = sorted(
+        range(len(units)),
+        key=lambda place: (shared[place] == len(own[place]), len(own[place]) - shared[place], shared[place]),
+    )
     seen: set[str] = set()
     first: dict[int, int] = {}
     for place in smallest:

@@ -1,7 +1,7 @@
 """What the two clients of Docker would ask of the registry for the same merges, by formulas that were measured.
 
-They were found by counting at a registry of our own with token authentication (docker CLI 28.2.2; buildx 0.36.1, and the
-same with its mounts repaired, as up to 0.32.1). Letters: S sources, M manifests that are to stand in the target (an
+They were found by counting at a registry of our own with token authentication (docker CLI 28.2.2; buildx 0.36.1, and
+the same with its mounts repaired, as up to 0.32.1). Letters: S sources, M manifests that are to stand in the target (an
 attestation is one), Σb their blobs counted for each of them, B the distinct ones, K tags, R images without an
 attestation, r requests for referrers (2 where the registry has no API for them, else 1).
 """
@@ -90,8 +90,8 @@ def docker_manifest(work: Work) -> Cost:
 def imagetools(work: Work, *, mounts: bool, referrers: bool = False) -> Cost:
     """``docker buildx imagetools create`` with all tags of one repository at once.
 
-    2S + S(flat) + R·r + M(2 GET, HEAD, PUT, r) + blobs + 2K, and 2S + 3 for who it is. A blob that is there costs a HEAD,
-    another one HEAD and mount, or HEAD, GET, POST and PUT.
+    2S + S(flat) + R·r + M(2 GET, HEAD, PUT, r) + blobs + 2K, and 2S + 3 for who it is. A blob that is there costs a
+    HEAD, another one HEAD and mount, or HEAD, GET, POST and PUT.
 
     Args:
         work: the merge.
