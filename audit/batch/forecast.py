@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from audit.batch._counting import ASSUMED_BLOBS, Counting, Part, Stood
 from audit.batch._images import Shelf
@@ -61,11 +61,13 @@ class BatchForecast(Model):
     assumed_blobs: float = 0
     peers: tuple[Peer, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to have a property in the document
     @property
     def requests(self) -> int:
         """All of them."""
         return sum(self.by_kind.values())
 
+    @computed_field  # type: ignore[prop-decorator]  # likewise
     @property
     def exact(self) -> bool:
         """Nothing was assumed."""
