@@ -9,9 +9,11 @@
 
 The rooms: `client` is what is used from outside, put together of `manifests`, `lists` (tags, referrers),
 `blobs` and `uploads`; `calls` makes one authenticated call;
-`auth` finds credentials (with `helper`), `challenge` reads what a registry wants, `token` gets and keeps tokens;
+`auth` finds credentials (with `helper`), `challenge` reads what a registry wants, `token` gets and keeps tokens
+(`scopes` says what they are for, `tokenserver` asks for them);
 `transport`, `urls` and `_sockets` are HTTP with limits; `failures` is the tree of errors, `answers` turns an HTTP
-answer into one, `foreign` an exception of urllib3; `retry` and `after` say when to ask again; `counter` counts.
+answer into one, `foreign` an exception of urllib3; `retry` and `after` say when to ask again; `pace` holds requests
+back, for all processes of a user; `ledger` says what was spent, as a whole and for parts of the work.
 
 Every error is a `RegistryError` with one sentence, `transient`, and `after`; a wrong setting is a `UsageError`. No
 error, repr or count holds a secret.
@@ -29,6 +31,7 @@ from audit.registry.failures import (
     Denied,
     DigestMismatch,
     Garbled,
+    HostUnknown,
     Invalid,
     Limited,
     LoginLocked,
@@ -42,6 +45,7 @@ from audit.registry.failures import (
     PullQuota,
     RedirectRefused,
     RegistryError,
+    SecondaryLimit,
     ServerFailed,
     TlsFailed,
     TokenRefused,
@@ -72,6 +76,7 @@ __all__ = [
     "DigestMismatch",
     "Garbled",
     "Head",
+    "HostUnknown",
     "Invalid",
     "Limited",
     "LoginLocked",
@@ -90,6 +95,7 @@ __all__ = [
     "RegistryError",
     "Request",
     "Retry",
+    "SecondaryLimit",
     "ServerFailed",
     "Session",
     "Tls",

@@ -16,13 +16,16 @@ import urllib3  # noqa: TID251 - this is the room that the ban points to
 from audit.errors import UsageError
 from audit.registry.options import Tls
 
+RUDE = 2.0
+"""Seconds without a byte after which a refusal for too many requests is taken as whole."""
+
 
 class _Limits(threading.local):
     """Of the request that this thread is making; an answer keeps those that it began with."""
 
     until: float = float("inf")
     idle: float = 30.0
-    answer: http.client.HTTPResponse | None = None
+    answer: _Answer | None = None
 
     def drop(self) -> None:
         """Close the answer that this thread got last: urllib3 forgets one whose headers it cannot use."""
@@ -51,16 +54,30 @@ class _Clocked(io.RawIOBase):
         super().__init__()
         self._raw, self._sock = raw, sock
         self._until, self._idle = limits.until, limits.idle
+        self._gentle = self._ended = False
+
+    def hurry(self, seconds: float, *, gentle: bool = False) -> None:
+        """Wait no longer than so for more bytes; gently: then it is the end of them, and no error."""
+        self._idle = min(self._idle, seconds)
+        self._gentle = self._gentle or gentle
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, into: Any) -> int | None:
+        if self._ended:
+            return 0
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError("the answer took too long")
         self._sock.settimeout(min(left, self._idle))
-        return self._raw.readinto(into)
+        try:
+            return self._raw.readinto(into)
+        except TimeoutError:
+            if not self._gentle:
+                raise
+            self._ended = True
+            return 0
 
     def close(self) -> None:
         if not self.closed:
@@ -71,9 +88,28 @@ class _Clocked(io.RawIOBase):
 class _Answer(http.client.HTTPResponse):
     def __init__(self, sock: Any, *args: Any, **more: Any) -> None:
         super().__init__(sock, *args, **more)
-        raw = self.fp.detach()
-        self.fp = io.BufferedReader(_Clocked(raw, sock))
+        self._clocked = _Clocked(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._clocked)
         limits.answer = self
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than so for more of it."""
+        self._clocked.hurry(seconds)
+
+    def begin(self) -> None:
+        """Read the head; a line in it that is none ends it, and is no reason for urllib3 to complain."""
+        super().begin()
+        if self.headers.defects:
+            self.headers.defects.clear()
+            self.headers.set_payload("")
+
+    def _read_status(self) -> Any:
+        found = super()._read_status()  # type: ignore[misc] # http.client's own way to begin; typeshed leaves it out
+        if found[1] == 429:
+            # Docker Hub's front was seen to send no proper head with it, so its end may never come: what has come in
+            # this time is all of it.
+            self._clocked.hurry(RUDE, gentle=True)
+        return found
 
 
 class _Http(urllib3.connection.HTTPConnection):

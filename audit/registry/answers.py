@@ -51,8 +51,10 @@ CASES: tuple[Case, ...] = (
           "unauthenticated pull rate limit", "increase-rate-limit")),
     Case(failures.ApiQuota, "the quota of the registry's API is used up", "wait",
          ("docker hub api rate limit exceeded",)),
+    Case(failures.SecondaryLimit, "the registry allows less at once", "wait some minutes, then ask less often",
+         ("secondary rate limit",), (403, 429)),
     Case(failures.Limited, "the registry allows fewer requests a minute than this", "ask less often",
-         ("allowed: ", "secondary rate limit"), (403, 429)),
+         ("allowed: ",), (403, 429)),
     Case(failures.AbuseLimit, "too many requests came from this address", "wait, then ask less often",
          ("hap429",), _LIMITS),
     Case(failures.AbuseLimit, "too many requests came from this address", "wait, then ask less often", (), (429,)),
@@ -109,6 +111,7 @@ CASES: tuple[Case, ...] = (
 )  # fmt: skip
 """Read from the top; what no row fits is decided by the hundred of its status."""
 
+_NO_PULLS = next(case for case in CASES if case.made is failures.PullQuota)
 _PAGE = Case(failures.NotFound, "a web page says that nothing is there", "check that a registry answers there")
 
 
@@ -135,12 +138,17 @@ def from_answer(
     heard = " ".join((headers.get("www-authenticate", ""), text)).lower()
     fits = (case for case in CASES if _fits(case, call, status, heard))
     case = _PAGE if page and status == 404 else next(fits, None) or _rest(status)
+    if status == 429 and not text.strip() and headers.get("ratelimit-remaining", "").strip().startswith("0;"):
+        case = _NO_PULLS  # the answer to a HEAD has no words
     shown = one_line(said, secrets)
     digests: tuple[str, ...] = ()
     if case.made is failures.MissingParts:
         found = _DIGEST.findall(json.dumps([detail for _, _, detail in rows]) if rows else text)
         digests = tuple(dict.fromkeys(found))[:_MOST_DIGESTS]
     todo = case.todo
+    asked = after(headers.get("retry-after"), text[:4096], now=now)
+    if asked is None and case.made is failures.ApiQuota:
+        asked = after(headers.get("x-ratelimit-reset"), now=now)
     if digests:
         todo += f": {', '.join(digests[:2])}{f' and {len(digests) - 2} more' if len(digests) > 2 else ''}"
     return case.made(
@@ -149,7 +157,7 @@ def from_answer(
         todo,
         status=status,
         codes=codes,
-        after=after(headers.get("retry-after"), text[:4096], now=now),
+        after=asked,
         digests=digests,
     )
 

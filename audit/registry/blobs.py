@@ -21,7 +21,7 @@ from audit.registry.failures import (
     Unreachable,
 )
 from audit.registry.retry import ONCE, Retry
-from audit.registry.token import scope
+from audit.registry.scopes import scope
 from audit.registry.transport import Open
 
 _CHUNK = 64 * 1024
@@ -102,7 +102,7 @@ class Blobs(Calls):
         left = size + 1
         while left > 0 and (data := answer.read(min(left, _CHUNK))):
             left -= len(data)
-            self._counter.moved(read=len(data))
+            self._books.moved(read=len(data))
             yield data
 
     def _patience(self, size: int) -> float:

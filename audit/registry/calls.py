@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from audit.image.reference import Reference
 from audit.registry import failures
 from audit.registry.answers import from_answer
 from audit.registry.auth import Keyring
 from audit.registry.challenge import Challenge, best
-from audit.registry.counter import Counter, Counts
+from audit.registry.counter import Counts
 from audit.registry.failures import Call, Headers, LoginRefused, RegistryError
-from audit.registry.options import Credentials, Options
+from audit.registry.ledger import Books, Ledger
+from audit.registry.options import Credentials, Options, account_of
 from audit.registry.retry import Retry
-from audit.registry.token import Scope, Tokens, basic, granted, merged, scope
+from audit.registry.scopes import Scope, merged, scope
+from audit.registry.token import Tokens
+from audit.registry.tokenserver import basic, granted
 from audit.registry.transport import Answer, Open, Request, Transport
 from audit.registry.urls import same_origin
 from audit.registry.vault import Vault
+
+if TYPE_CHECKING:
+    from audit.registry.pace import Limiter
 
 T = TypeVar("T")
 Body = bytes | Callable[[], Iterable[bytes]]
@@ -63,7 +70,7 @@ class _Identity:
 
 
 class Calls:
-    """What every kind of call needs: the transport, the tokens, the counter. May be used by many threads at once.
+    """What every kind of call needs: the transport, the tokens, the ledger. May be used by many threads at once.
 
     Args:
         options: see `Options`.
@@ -74,6 +81,12 @@ class Calls:
         now: UNIX time.
         clock: seconds that never go back.
         vault: where tokens are kept for a later run, once `keep_tokens` is called; None: nowhere.
+        limiter: asked before every request; waits as long as registries want, so that `Options.retry` waits for its
+            own part only, by the limiter's clock. None: nothing is held back.
+
+    Attributes:
+        options: as they were given, but for what the limiter does in place of `Options.retry`.
+        ledger: all that was spent so far.
     """
 
     def __init__(
@@ -86,12 +99,15 @@ class Calls:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         vault: Vault | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         """Nothing is read or connected yet."""
-        self.options = options or Options()
+        self.ledger = Ledger()
+        self._books, self._limiter = Books(self.ledger), limiter
+        given = options or Options()
+        self.options = dataclasses.replace(given, retry=_told(given.retry, self._books, limiter))
         self._now = now
-        self._counter = Counter()
-        self._transport = Transport(self.options, self._counter, before, seen)
+        self._transport = Transport(self.options, self._books, before, seen, limiter)
         self._keyring = Keyring(self.options)
         self._tokens = Tokens(self.options, self._transport, clock=clock, now=now, vault=vault)
         self._challenges: dict[str, Challenge] = dict(challenges or {})
@@ -100,13 +116,21 @@ class Calls:
     @property
     def counts(self) -> Counts:
         """What was asked so far."""
-        return self._counter.now()
+        return self.ledger.counts
 
     @property
     def challenges(self) -> dict[str, Challenge]:
         """How each registry asks who we are, as far as it was met; holds no secret."""
         with self._lock:
             return dict(self._challenges)
+
+    def account(self, registry: str) -> str:
+        """Whose requests a registry counts ours as: the user's name, empty for nobody. Never a secret.
+
+        Raises:
+            CredentialsError: a file or a helper that should know it cannot be used.
+        """
+        return account_of(self._keyring.find(registry))
 
     def expect(self, registry: str, *, pull: Iterable[str] = (), push: Iterable[str] = ()) -> None:
         """Say which repositories a batch will read and write, so that one token is asked for all of it.
@@ -136,15 +160,23 @@ class Calls:
                     self._fail(ask, answer)
                 head = ask.method == "HEAD"
                 body = b"" if head else answer.whole(limit) if answer.status < 400 else answer.beginning()
-                return Answer(answer.status, answer.headers, body, answer.url)
+                return Answer(answer.status, answer.headers, body, answer.url, answer.request)
 
         return (retry or self.options.retry).call(once)
 
     def _open(self, ask: Ask) -> Open:
         """An answer, whatever its status, after telling who we are as far as that helps."""
+        try:
+            return self._opened(ask)
+        except RegistryError as error:
+            self._books.failed(error)  # once: most are in there already
+            raise
+
+    def _opened(self, ask: Ask) -> Open:
         credentials = self._keyring.find(ask.registry, ask.scopes[0].repository if ask.scopes else "")
+        account = account_of(credentials)
         sent = self._identity(ask, credentials)
-        answer = self._send(ask, sent)
+        answer = self._send(ask, sent, account)
         try:
             for alone in (False, True):
                 fresh = self._again(ask, answer, credentials, sent, alone=alone) if answer.status == 401 else None
@@ -153,7 +185,7 @@ class Calls:
                 answer.beginning()  # read to its end, so that the connection can be used again
                 answer.close()
                 sent = fresh
-                answer = self._send(ask, sent)
+                answer = self._send(ask, sent, account)
                 if alone and answer.status != 401:
                     self._tokens.one_at_a_time(ask.registry)
             if answer.status in (401, 403) and sent.header:
@@ -163,7 +195,7 @@ class Calls:
             raise
         return answer
 
-    def _send(self, ask: Ask, sent: _Identity) -> Open:
+    def _send(self, ask: Ask, sent: _Identity, account: str) -> Open:
         url = ask.path if "://" in ask.path else self.options.base(ask.registry) + ask.path
         body = ask.body() if callable(ask.body) else ask.body
         return self._transport.open(
@@ -176,16 +208,20 @@ class Calls:
             authorization=sent.header if same_origin(url, self.options.base(ask.registry)) else None,
             body=body,
             seconds=ask.seconds,
+            account=account,
         )
 
     def _identity(self, ask: Ask, credentials: Credentials | None) -> _Identity:
         """What the registry is known to want, before it is asked."""
-        self._tokens.raise_refused(ask.call, ask.registry, credentials)
-        if credentials is not None and credentials.registry_token:
-            return _Identity(f"Bearer {credentials.registry_token}")
         with self._lock:
             challenge = self._challenges.get(ask.registry)
+        if challenge is None or challenge.scheme == "basic" or (credentials and credentials.registry_token):
+            self._tokens.raise_refused(ask.call, ask.registry, credentials)
+        if credentials is not None and credentials.registry_token:
+            return _Identity(f"Bearer {credentials.registry_token}")
         if challenge is None:
+            if credentials is not None and self._limiter is not None:  # it would be asked for them next
+                self._limiter.check_login(ask.call, ask.registry, account_of(credentials))
             return _Identity()
         if challenge.scheme == "basic":
             return _Identity(basic(credentials) if credentials else None)
@@ -216,12 +252,12 @@ class Calls:
         """What we said of ourselves was refused: that is an error that no repetition mends."""
         error = self._error(ask, answer)
         if isinstance(error, failures.LoginLocked | failures.Limited | failures.NotAllowed):
-            raise error
+            self._raise(answer, error)
         if answer.status == 401 and not sent.token and credentials is not None:
             refused = LoginRefused(ask.call, error.why, f"check the credentials ({credentials.origin})",
                                    status=error.status, codes=error.codes)  # fmt: skip
             self._tokens.refuse(ask.registry, credentials, refused)
-            raise refused
+            self._raise(answer, refused)
         wanted = " ".join(map(str, merged(ask.scopes)))
         allows = granted(sent.token) if sent.token else None
         who = f"the login ({credentials.origin})" if credentials else "nobody in particular"
@@ -229,7 +265,7 @@ class Calls:
         todo += f", the token of {who} allows {allows}" if allows else f", asked as {who}"
         if credentials is None:
             todo += "; give credentials for it (`docker login`)"
-        raise failures.Denied(ask.call, error.why, todo, status=error.status, codes=error.codes)
+        self._raise(answer, failures.Denied(ask.call, error.why, todo, status=error.status, codes=error.codes))
 
     def _error(self, ask: Ask, answer: Open) -> RegistryError:
         body = b"" if ask.method == "HEAD" else answer.beginning()
@@ -237,7 +273,24 @@ class Calls:
         return from_answer(ask.call, answer.status, answer.headers, body, now=self._now(), secrets=secrets)
 
     def _fail(self, ask: Ask, answer: Open) -> NoReturn:
-        raise self._error(ask, answer)
+        self._raise(answer, self._error(ask, answer))
+
+    def _raise(self, answer: Open, error: RegistryError) -> NoReturn:
+        self._transport.failed(answer.request, error)
+        raise error
+
+
+def _told(retry: Retry, books: Books, limiter: Limiter | None) -> Retry:
+    """The same policy, its waits booked; with a limiter, that one's clock, and only its own part of a wait."""
+    sleep = limiter.rest if limiter else retry.sleep
+
+    def rest(seconds: float) -> None:
+        books.waited("retry", seconds)
+        sleep(seconds)
+
+    if limiter is None:
+        return dataclasses.replace(retry, sleep=rest)
+    return dataclasses.replace(retry, sleep=rest, clock=limiter.clock, paced=True, longest_after=limiter.longest)
 
 
 def api(name: Reference, *parts: str) -> str:

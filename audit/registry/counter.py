@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from audit.value import Model
 
 
@@ -29,29 +27,3 @@ class Counts(Model):
     def tokens(self) -> int:
         """Requests for a token."""
         return self.by_kind.get("token", 0)
-
-
-class Counter:
-    """Counts for many threads."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self._lock = threading.Lock()
-        self._kinds: dict[str, int] = {}
-        self._read = self._sent = 0
-
-    def add(self, kind: str) -> None:
-        """One more request."""
-        with self._lock:
-            self._kinds[kind] = self._kinds.get(kind, 0) + 1
-
-    def moved(self, *, read: int = 0, sent: int = 0) -> None:
-        """So many more bytes of blobs."""
-        with self._lock:
-            self._read += read
-            self._sent += sent
-
-    def now(self) -> Counts:
-        """As it stands."""
-        with self._lock:
-            return Counts(by_kind=dict(sorted(self._kinds.items())), bytes_read=self._read, bytes_sent=self._sent)

@@ -3,10 +3,12 @@
     RegistryError               transient?  what to do (reference: classes of a failed push)
     ├── CredentialsError              no    a file of credentials or its helper cannot be read (exit code 2)
     ├── Unreachable                  yes    the connection failed, broke off or was too slow: once more, with pauses
+    │   └── HostUnknown              yes    its name cannot be resolved: three times at most
     ├── ServerFailed                 yes    408, 499, 5xx: likewise
     ├── Limited                      yes    429: wait for `after`, then ask less often
     │   ├── PullQuota                yes    Docker Hub's pulls are used up: stop reading there; writing may go on
     │   ├── AbuseLimit               yes    too many requests from this address: pause everything for that host
+    │   ├── SecondaryLimit           yes    GitHub's 403 for too much at once: minutes
     │   └── ApiQuota                 yes    the quota of a registry's other API
     ├── LoginLocked                   no    too many failed logins: no login for a quarter of an hour
     ├── Unauthorized                  no
@@ -36,7 +38,7 @@ what the registry said only on one line, printable and short.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from audit.errors import StepError
 
@@ -77,11 +79,14 @@ class RegistryError(StepError):
     Attributes:
         transient: the very same call may succeed a little later.
         least: seconds to wait at least before it, where the registry does not say for how long.
+        most: calls in all that make sense; None: as many as the policy allows.
         slug: the class's name in reports.
+        booked: it was entered into the ledgers.
     """
 
     transient: ClassVar[bool] = False
     least: ClassVar[float] = 0.0
+    most: ClassVar[int | None] = None
     slug: ClassVar[str] = "registry"
 
     def __init__(
@@ -98,7 +103,15 @@ class RegistryError(StepError):
         """Put the sentence together."""
         self.call, self.why, self.todo = call, why, todo
         self.status, self.codes, self.after, self.digests = status, codes, after, digests
+        self.booked = False
         super().__init__(f"{call}: {why}{f'; {todo}' if todo else ''}")
+
+    def again(self) -> Self:
+        """The same error, for another thread that waited for the same call; it is in the ledgers already."""
+        made = type(self)(self.call, self.why, self.todo, status=self.status, codes=self.codes, after=self.after,
+                          digests=self.digests)  # fmt: skip
+        made.booked = True
+        return made
 
 
 class CredentialsError(RegistryError):
@@ -113,6 +126,13 @@ class Unreachable(RegistryError):
 
     transient = True
     slug = "network"
+
+
+class HostUnknown(Unreachable):
+    """Its name cannot be resolved; a name server may be down for a moment, but a wrong name stays wrong."""
+
+    most = 3
+    slug = "no-host"
 
 
 class ServerFailed(RegistryError):
@@ -142,6 +162,13 @@ class AbuseLimit(Limited):
 
     least = 60.0
     slug = "abuse-limit"
+
+
+class SecondaryLimit(Limited):
+    """GitHub's limit on too much at once, said with 403 and without a time."""
+
+    least = 120.0
+    slug = "secondary-limit"
 
 
 class ApiQuota(Limited):

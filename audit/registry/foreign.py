@@ -12,7 +12,7 @@ from typing import Any
 import urllib3  # noqa: TID251 - this is the room that the ban points to
 
 from audit.registry._said import one_line
-from audit.registry.failures import Call, Garbled, NotARegistry, RegistryError, TlsFailed, Unreachable
+from audit.registry.failures import Call, Garbled, HostUnknown, NotARegistry, RegistryError, TlsFailed, Unreachable
 
 FOREIGN: tuple[type[BaseException], ...] = (
     urllib3.exceptions.HTTPError,
@@ -30,7 +30,7 @@ _AGAIN = "try again"
 _Made = tuple[type[RegistryError], str, str]
 
 _MAP: dict[type[BaseException], _Made] = {
-    urllib3.exceptions.NameResolutionError: (Unreachable, "the host's name cannot be resolved", "check the name"),
+    urllib3.exceptions.NameResolutionError: (HostUnknown, "the host's name cannot be resolved", "check the name"),
     ConnectionRefusedError: (Unreachable, "the connection was refused", "check the port and that it runs"),
     urllib3.exceptions.ConnectTimeoutError: (Unreachable, "no connection in time", _AGAIN),
     urllib3.exceptions.NewConnectionError: (Unreachable, "no connection could be made", "check the address"),

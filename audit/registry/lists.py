@@ -17,7 +17,7 @@ from audit.image.reference import Reference, digest_fault
 from audit.registry.calls import Ask, about, api
 from audit.registry.failures import Call, Garbled, Headers, Invalid, ManifestUnknown, NotFound
 from audit.registry.manifests import Manifests
-from audit.registry.token import scope
+from audit.registry.scopes import scope
 from audit.registry.transport import Answer
 from audit.registry.urls import follow, same_origin
 from audit.value import Model

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +31,7 @@ from audit.registry.failures import (
     NotARegistry,
     TooLong,
 )
-from audit.registry.token import scope
+from audit.registry.scopes import scope
 from audit.value import Model
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -169,7 +170,9 @@ class Manifests(Calls):
                 return digest, None
 
         with ThreadPoolExecutor(min(4, len(digests)), thread_name_prefix="children") as pool:
-            return {digest: raw for digest, raw in pool.map(read, digests) if raw is not None}
+            contexts = [copy_context() for _ in digests]  # so that it is charged to whoever is charged with this
+            done = pool.map(lambda context, digest: context.run(read, digest), contexts, digests)
+            return {digest: raw for digest, raw in done if raw is not None}
 
     def put(self, name: Reference, media_type: str, raw: bytes, *, digest: str | None = None) -> str:
         """Push a manifest under its tag or digest, byte for byte, and return its digest.

@@ -72,6 +72,7 @@ class Options:
         connect: limit for a connection and its TLS.
         idle: limit between two bytes of an answer.
         answer: limit for a whole answer that is not a blob.
+        token: limit for a token server's whole answer.
         helper: limit for a credential helper.
         slowest: bytes a second; a blob may take `answer` and so much more as it would take at this rate.
         connections: kept open, per host.
@@ -87,6 +88,7 @@ class Options:
     connect: float = 10.0
     idle: float = 30.0
     answer: float = 60.0
+    token: float = 15.0
     helper: float = 15.0
     slowest: float = 10_000.0
     connections: int = 8
@@ -99,7 +101,7 @@ class Options:
         Raises:
             UsageError: a limit is not positive, or a name is a URL.
         """
-        for name in ("connect", "idle", "answer", "helper", "slowest", "connections"):
+        for name in ("connect", "idle", "answer", "token", "helper", "slowest", "connections"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name}: must be more than 0, not {getattr(self, name)}")
         for host in (*self.tls, *self.plain_http, *self.credentials):
@@ -125,3 +127,10 @@ class Options:
 def known_as(registry: str) -> str:
     """The name that a registry is kept under: Docker Hub's several names are one."""
     return DOCKER_HUB if registry.lower() in DOCKER_HUB_NAMES else registry.lower()
+
+
+def account_of(credentials: Credentials | None) -> str:
+    """Whose a registry counts our requests as: the user's name; empty for nobody. Never a secret."""
+    if credentials is None:
+        return ""
+    return credentials.username or "<token>"

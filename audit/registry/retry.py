@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from audit.errors import UsageError
-from audit.registry.failures import RegistryError
+from audit.registry.failures import PullQuota, RegistryError
 
 T = TypeVar("T")
 
@@ -23,6 +23,7 @@ class Retry:
         first: the longest first pause; each further one may be twice as long.
         longest: no pause of our own is longer.
         longest_after: a registry that asks for a longer wait than this is not waited for.
+        paced: a limiter pauses for what registries ask, so only our own part is waited for here.
         total: no pause begins that would end later than this after the first call.
         sleep: how to wait.
         clock: seconds that never go back.
@@ -34,6 +35,7 @@ class Retry:
     longest: float = 16.0
     longest_after: float = 120.0
     total: float = 600.0
+    paced: bool = False
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     draw: Callable[[float, float], float] = field(default=random.uniform, repr=False)
@@ -57,11 +59,15 @@ class Retry:
             failed: calls that have failed, the last one included.
             error: how the last one failed.
         """
-        if not isinstance(error, RegistryError) or not error.transient or failed >= self.tries:
+        if not isinstance(error, RegistryError) or not error.transient:
             return None
+        if failed >= min(self.tries, error.most or self.tries) or (self.paced and isinstance(error, PullQuota)):
+            return None  # a limiter lets no pull go out before some are left
         ours = self.draw(0.0, min(self.longest, self.first * 2 ** min(failed - 1, 30)))
         asked = error.least if error.after is None else error.after
-        return asked + ours if asked <= self.longest_after else None
+        if asked > self.longest_after:
+            return None
+        return ours if self.paced else asked + ours
 
     def call(self, do: Callable[[], T]) -> T:
         """What `do` gives, after as many tries as are needed and allowed.

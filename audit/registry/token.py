@@ -1,93 +1,47 @@
 """Tokens: one for all the scopes of a batch, asked for once by whoever comes first, replaced before it ends.
 
-The way of distribution docs/spec/auth/token.md (GET) and oauth.md (POST with an identity token).
+A token that is to be replaced soon is still good: everybody uses it but the one thread that asks for the next, and
+where that fails, so does that one; it is asked for again some seconds later. So nobody waits for a token who has one.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from audit.registry.answers import from_answer
 from audit.registry.challenge import Challenge
-from audit.registry.failures import Call, Garbled, LoginRefused, RedirectRefused, RegistryError
+from audit.registry.failures import Call, LoginLocked, LoginRefused, RegistryError
 from audit.registry.options import Credentials, Options
-from audit.registry.transport import Answer, Transport
-from audit.registry.urls import split
+from audit.registry.scopes import Scope, Token, merged, scope
+from audit.registry.tokenserver import PRINTABLE, TokenServer
+from audit.registry.transport import Transport
 from audit.registry.vault import KeptToken, Vault
 
-_MOST = 1024 * 1024
-_PRINTABLE = re.compile(r"[\x21-\x7e]{1,262144}")
-_DEFAULT_SECONDS, _MOST_SECONDS = 60.0, 12 * 3600.0
-_MARGIN, _SHARE = 30.0, 0.2
-"""A token is replaced so many seconds before its end, or in this last part of a short life."""
 _MOST_SCOPES, _MOST_TOKENS, _MOST_KEPT = 10, 100, 8
-_CLIENT = "fleet-audit"
+_REST = 5.0
+"""Seconds until a token is asked for again, ahead of its end, after that has failed."""
+
+_Key = tuple[str, Credentials | None]
 
 
-class Scope(NamedTuple):
-    """What is wanted of one repository.
-
-    Attributes:
-        repository: its path in the registry.
-        actions: of ``pull``, ``push`` and ``delete``.
-    """
-
-    repository: str
-    actions: frozenset[str]
-
-    def __str__(self) -> str:
-        """As a token server reads it."""
-        order = [name for name in ("pull", "push", "delete") if name in self.actions]
-        return f"repository:{self.repository}:{','.join([*order, *sorted(self.actions - set(order))])}"
-
-    def covers(self, other: Scope) -> bool:
-        """Whether whoever has this may do the other."""
-        return self.repository == other.repository and self.actions >= other.actions
-
-
-def scope(repository: str, *actions: str) -> Scope:
-    """A scope, written shortly."""
-    return Scope(repository, frozenset(actions))
-
-
-def merged(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
-    """Each repository once, with all that is wanted of it; pushes first, since some registries read one scope only."""
-    wanted: dict[str, frozenset[str]] = {}
-    for one in scopes:
-        wanted[one.repository] = wanted.get(one.repository, frozenset()) | one.actions
-    found = [Scope(*item) for item in wanted.items()]
-    return tuple(sorted(found, key=lambda one: "push" not in one.actions))
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token.
+class _Flight:
+    """Who asks for a token, and how it ended for those who waited for him.
 
     Attributes:
-        value: never shown.
-        scopes: what was asked for with it.
-        ends: on the clock of `Tokens`, when it is replaced.
-        kept: it comes from an earlier run.
+        lock: held by whoever asks.
+        fails: failures so far that another try may mend.
+        error: the last of them.
+        asked: what it was asked for.
+        rests: moment before which nobody asks ahead of time.
     """
 
-    value: str = field(repr=False)
-    scopes: tuple[Scope, ...]
-    ends: float
-    kept: bool = False
-
-    def covers(self, wanted: Iterable[Scope]) -> bool:
-        """Whether all of it was asked for."""
-        return all(any(had.covers(one) for had in self.scopes) for one in wanted)
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.fails = 0
+        self.error: RegistryError | None = None
+        self.asked: tuple[Scope, ...] = ()
+        self.rests = float("-inf")
 
 
 class Tokens:
@@ -103,12 +57,13 @@ class Tokens:
         vault: Vault | None = None,
     ) -> None:
         """None yet, but what the vault has."""
-        self._options, self._transport, self._clock, self._now = options, transport, clock, now
+        self._server = TokenServer(options, transport, clock=clock, now=now)
+        self._clock, self._now = clock, now
         self._vault = vault or Vault(None)
-        self._of: dict[tuple[str, Credentials | None], Challenge] = {}
+        self._of: dict[_Key, Challenge] = {}
         self._guard = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._held: dict[tuple[str, Credentials | None], list[Token]] = {}
+        self._flights: dict[_Key, _Flight] = {}
+        self._held: dict[_Key, list[Token]] = {}
         self._batch: dict[str, tuple[Scope, ...]] = {}
         self._single: set[str] = set()
         self._refused: dict[tuple[str, Credentials], LoginRefused] = {}
@@ -163,42 +118,23 @@ class Tokens:
             LoginRefused: the token server refuses the credentials; it is not asked again with the same.
             RegistryError: no token could be had.
         """
-        with self._lock(registry):
-            self.raise_refused(call, registry, credentials)
+        key = (registry, credentials)
+        with self._guard:
+            flight = self._flights.setdefault(key, _Flight())
+            fails = flight.fails
             if registry in self._single:
                 wanted, alone = wanted[:1], False
-            with self._guard:
-                if (registry, credentials) not in self._held:
-                    self._held[(registry, credentials)] = self._found(registry, challenge, credentials)
-                held = self._held[(registry, credentials)]
-                self._of[(registry, credentials)] = challenge
-                # Where one from an earlier run is refused, so may the others be.
-                held[:] = [
-                    token for token in held
-                    if token.value != refused and token.ends > self._clock() and not (refused and token.kept)
-                ]  # fmt: skip
-                for token in reversed(held):
-                    if not alone and token.covers(wanted):
-                        return token
-                batch = self._batch.get(registry, ())
-                single = registry in self._single
-            asked = merged(wanted) if alone or single else self._asked(wanted, batch, held)
-            try:
-                token = self._fetch(call, registry, challenge, credentials, asked)
-            except LoginRefused as error:
-                if credentials is not None:
-                    self.refuse(registry, credentials, error)
-                raise
-            except RegistryError as error:
-                # Some token servers take one scope at a time; asked so, they may answer.
-                if error.transient or len(asked) == 1:
-                    raise
-                token = self._fetch(call, registry, challenge, credentials, wanted[:1])
-                self.one_at_a_time(registry)
-            with self._guard:
-                held.append(token)
-                del held[:-_MOST_TOKENS]
-            return token
+        good = self._good(key, challenge, wanted, refused, alone)
+        if good is not None:
+            return good if good.ends > self._clock() else self._ahead(flight, good, call, key, challenge, wanted)
+        with flight.lock:
+            good = self._good(key, challenge, wanted, refused, alone)
+            if good is not None:
+                return good
+            if flight.error is not None and flight.fails != fails and Token("", flight.asked, 0, 0).covers(wanted):
+                raise flight.error.again()  # it was asked for while we waited, and could not be had
+            self.raise_refused(call, registry, credentials)
+            return self._new(flight, call, key, challenge, wanted, alone=alone)
 
     def one_at_a_time(self, registry: str) -> None:
         """From now on, ask for one repository with each token: this registry understands no more."""
@@ -221,123 +157,97 @@ class Tokens:
         if error is not None:
             raise LoginRefused(call, error.why, error.todo, status=error.status, codes=error.codes)
 
-    def _found(self, registry: str, challenge: Challenge, credentials: Credentials | None) -> list[Token]:
+    # ------------------------------------------------------------------- inside
+
+    def _good(
+        self, key: _Key, challenge: Challenge, wanted: tuple[Scope, ...], refused: str, alone: bool
+    ) -> Token | None:
+        """One that is held and covers this: the newest that need not be replaced yet, else the newest."""
+        with self._guard:
+            if key not in self._held:
+                self._held[key] = self._found(*key, challenge)
+            held, now = self._held[key], self._clock()
+            self._of[key] = challenge
+            # Where one from an earlier run is refused, so may the others be.
+            held[:] = [
+                token for token in held
+                if token.value != refused and token.dies > now and not (refused and token.kept)
+            ]  # fmt: skip
+            fit = [] if alone else [token for token in reversed(held) if token.covers(wanted)]
+            return next((token for token in fit if token.ends > now), fit[0] if fit else None)
+
+    def _ahead(
+        self, flight: _Flight, good: Token, call: Call, key: _Key, challenge: Challenge, wanted: tuple[Scope, ...]
+    ) -> Token:
+        """The next token, where nobody else is asking for it; else, and where it cannot be had, the one we have."""
+        with self._guard:
+            hopeless = key[1] is not None and (key[0], key[1]) in self._refused
+        if hopeless or self._clock() < flight.rests or not flight.lock.acquire(blocking=False):
+            return good
+        try:
+            newer = self._good(key, challenge, wanted, "", alone=False)
+            if newer is not None and newer.ends > self._clock():
+                return newer
+            return self._new(flight, call, key, challenge, wanted, alone=False)
+        except RegistryError:
+            flight.rests = self._clock() + _REST
+            return good
+        finally:
+            flight.lock.release()
+
+    def _new(
+        self,
+        flight: _Flight,
+        call: Call,
+        key: _Key,
+        challenge: Challenge,
+        wanted: tuple[Scope, ...],
+        *,
+        alone: bool,
+    ) -> Token:
+        """Ask for one; whoever calls this holds the flight's lock."""
+        registry, credentials = key
+        with self._guard:
+            single = alone or registry in self._single
+            batch, held = self._batch.get(registry, ()), self._held[key]
+            asked = merged(wanted) if single else self._asked(wanted, batch, held)
+        try:
+            token = self._server.fetch(call, registry, challenge, credentials, asked)
+        except LoginRefused as error:
+            if credentials is not None:
+                self.refuse(registry, credentials, error)
+            raise
+        except RegistryError as error:
+            # Some token servers take one scope at a time; asked so, they may answer.
+            if error.transient or len(asked) == 1 or isinstance(error, LoginLocked):
+                if error.transient:
+                    flight.fails, flight.error, flight.asked = flight.fails + 1, error, asked
+                raise
+            token = self._server.fetch(call, registry, challenge, credentials, wanted[:1])
+            self.one_at_a_time(registry)
+        flight.error = None
+        with self._guard:
+            held.append(token)
+            del held[:-_MOST_TOKENS]
+        return token
+
+    def _found(self, registry: str, credentials: Credentials | None, challenge: Challenge) -> list[Token]:
         """What an earlier run has left."""
         now, clock = self._now(), self._clock()
         return [
-            Token(one.value, tuple(scope(name, *actions) for name, actions in one.scopes), clock + one.ends - now, True)
+            Token(
+                one.value, tuple(scope(name, *actions) for name, actions in one.scopes),
+                clock + one.ends - now, clock + one.ends - now, kept=True,
+            )
             for one in self._vault.get(registry, challenge, credentials, now=now)
-            if _PRINTABLE.fullmatch(one.value)
-        ]
-
-    def _lock(self, registry: str) -> threading.Lock:
-        with self._guard:
-            return self._locks.setdefault(registry, threading.Lock())
+            if PRINTABLE.fullmatch(one.value)
+        ]  # fmt: skip
 
     @staticmethod
     def _asked(wanted: tuple[Scope, ...], batch: tuple[Scope, ...], held: list[Token]) -> tuple[Scope, ...]:
         """What to ask for: the whole batch where this call is of it, else this with what the last token had."""
-        if batch and Token("", batch, 0).covers(wanted):
+        if batch and Token("", batch, 0, 0).covers(wanted):
             return batch
         before = held[-1].scopes if held else ()
         both = merged([*wanted, *before])
         return both if len(both) <= _MOST_SCOPES else merged(wanted)
-
-    def _fetch(
-        self, call: Call, registry: str, challenge: Challenge, credentials: Credentials | None, asked: tuple[Scope, ...]
-    ) -> Token:
-        realm = split(challenge.realm, call)
-        if realm.scheme != "https" and not self._options.speaks_http(registry):
-            raise RedirectRefused(
-                call, "it wants the login sent to a token server by http", "have the registry's realm corrected"
-            )
-        about = Call("token", realm.netloc, " ".join(map(str, asked)))
-        answer = None
-        if credentials is not None and credentials.identity_token:
-            answer = self._post(about, registry, challenge, credentials, asked)
-            if answer.status in (400, 401, 404, 405) and credentials.password and credentials.username:
-                answer = None
-        if answer is None:
-            answer = self._get(about, registry, challenge, credentials, asked)
-        if answer.status != 200:
-            secrets = credentials.secrets if credentials else ()
-            error = from_answer(about, answer.status, answer.headers, answer.body, now=self._now(), secrets=secrets)
-            if credentials is None and isinstance(error, LoginRefused):
-                todo = "give credentials for it (`docker login`)"
-                raise LoginRefused(call, "the registry wants to know who asks", todo,
-                                   status=error.status, codes=error.codes)  # fmt: skip
-            raise error
-        return self._read(about, answer, asked)
-
-    def _get(
-        self, call: Call, registry: str, challenge: Challenge, credentials: Credentials | None, asked: tuple[Scope, ...]
-    ) -> Answer:
-        realm = urlsplit(challenge.realm)
-        query = [*parse_qsl(realm.query, keep_blank_values=True), *_service(challenge)]
-        query += [("scope", str(one)) for one in asked]
-        url = realm._replace(query=urlencode(query), fragment="").geturl()
-        authorization = basic(credentials) if credentials else None
-        return self._transport.ask(call, "GET", url, registry, limit=_MOST, authorization=authorization)
-
-    def _post(
-        self, call: Call, registry: str, challenge: Challenge, credentials: Credentials, asked: tuple[Scope, ...]
-    ) -> Answer:
-        form = [
-            ("grant_type", "refresh_token"),
-            *_service(challenge),
-            ("client_id", _CLIENT),
-            ("scope", " ".join(map(str, asked))),
-            ("refresh_token", credentials.identity_token),
-        ]
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        body = urlencode(form).encode()
-        return self._transport.ask(call, "POST", challenge.realm, registry, limit=_MOST, headers=headers, body=body)
-
-    def _read(self, call: Call, answer: Answer, asked: tuple[Scope, ...]) -> Token:
-        try:
-            body = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            raise Garbled(call, "the token server's answer is no JSON object", "check the registry's settings")
-        value = body.get("token") or body.get("access_token")
-        if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
-            raise Garbled(call, "the token server's answer holds no token", "check the registry's settings")
-        lives = _seconds(body, answer)
-        return Token(value, asked, self._clock() + lives - min(_MARGIN, lives * _SHARE))
-
-
-def basic(credentials: Credentials) -> str | None:
-    """The header of basic authentication; None where there are no user name and password."""
-    if not (credentials.username and credentials.password):
-        return None
-    return "Basic " + base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
-
-
-def granted(token: str) -> str | None:
-    """What a token says that it allows, for a message; None where it does not say. Nothing is believed of it."""
-    try:
-        part = token.split(".")[1]
-        access = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["access"] or []
-        rows = [f"{row['name']}:{','.join(map(str, row['actions']))}" for row in access if row["actions"]]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-    return " ".join(rows) or "nothing"
-
-
-def _service(challenge: Challenge) -> list[tuple[str, str]]:
-    return [("service", challenge.service)] if challenge.service else []
-
-
-def _seconds(body: dict[str, Any], answer: Answer) -> float:
-    """How long the token still lives: ``expires_in``, less what has passed since ``issued_at``."""
-    said = body.get("expires_in")
-    if not isinstance(said, (int, float)) or isinstance(said, bool) or not said > 0:
-        return _DEFAULT_SECONDS
-    passed = 0.0
-    try:
-        issued = datetime.fromisoformat(str(body.get("issued_at")).replace("Z", "+00:00"))
-        passed = (parsedate_to_datetime(answer.headers["date"]) - issued).total_seconds()
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-        passed = 0.0
-    return max(0.0, min(float(said), _MOST_SECONDS) - max(0.0, passed))

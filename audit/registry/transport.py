@@ -8,18 +8,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import urllib3  # noqa: TID251 - this is the room that the ban points to
 
 from audit.registry._said import place
-from audit.registry._sockets import Manager, context, limits
-from audit.registry.counter import Counter
-from audit.registry.failures import Call, Headers, RedirectRefused, TooLong
+from audit.registry._sockets import RUDE, Manager, context, limits
+from audit.registry.failures import Call, Headers, RedirectRefused, RegistryError, TooLong
 from audit.registry.foreign import FOREIGN, from_foreign
+from audit.registry.ledger import Books
 from audit.registry.options import Options, Tls
 from audit.registry.urls import follow, hostname, origin, split
+
+if TYPE_CHECKING:
+    from audit.registry.pace import Limiter
 
 MOST_REDIRECTS = 5
 ERROR_BYTES = 64 * 1024
@@ -36,12 +39,18 @@ class Request(NamedTuple):
         method: GET, HEAD, POST, PUT, PATCH or DELETE.
         registry: whose request it is, as in references; a token or a redirection may go to another host.
         host: ``host[:port]`` that it goes to.
+        account: as whom; empty: as nobody.
+        login: it shows a password, or asks for a token.
+        sent: moment that a limiter granted it at, by that one's clock.
     """
 
     call: Call
     method: str
     registry: str
     host: str
+    account: str = ""
+    login: bool = False
+    sent: float = 0.0
 
 
 class Answer(NamedTuple):
@@ -52,21 +61,30 @@ class Answer(NamedTuple):
         headers: by name in lower case; several of one name are joined by commas.
         body: its bytes.
         url: where it came from at last, without a query.
+        request: what it answers.
     """
 
     status: int
     headers: Headers
     body: bytes
     url: str
+    request: Request
 
 
 class Open:
     """An answer whose body is still to be read; `close` it, or use it as a context."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, call: Call, url: str, origin: str) -> None:
-        """Keep the connection until closed."""
-        self._response = response
-        self.call, self.url, self.origin = call, url, origin
+    def __init__(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        request: Request,
+        url: str,
+        origin: str,
+        broke: Callable[[Request, RegistryError], None],
+    ) -> None:
+        """Keep the connection until closed; `broke` is told where the body ends too early."""
+        self._response, self._broke = response, broke
+        self.request, self.call, self.url, self.origin = request, request.call, url, origin
         self.status = response.status
         self.headers: Headers = {name.lower(): value for name, value in response.headers.items()}
         self._whole = False
@@ -80,7 +98,9 @@ class Open:
         try:
             data = self._response.read(most)
         except FOREIGN as error:
-            raise from_foreign(error, self.call) from None
+            made = from_foreign(error, self.call)
+            self._broke(self.request, made)
+            raise made from None
         if not data:
             self._whole = True
         return data
@@ -100,8 +120,10 @@ class Open:
         return b"".join(parts)
 
     def beginning(self, limit: int = ERROR_BYTES) -> bytes:
-        """As much of the body as can be had, for a message; never fails."""
+        """As much of the body as can be had soon, for a message; never fails."""
         parts, left = [], limit
+        if (answer := getattr(self._response, "_original_response", None)) is not None:
+            answer.hurry(RUDE)  # an error's words come with its head, or are not worth a wait
         try:
             while left and (data := self._response.read(min(left, _CHUNK))):
                 parts.append(data)
@@ -132,20 +154,23 @@ class Transport:
 
     Args:
         options: TLS, limits.
-        counts: every request is counted there.
+        books: where requests, waits and errors are booked.
         before: called before every single request; may wait, or raise to prevent it.
         seen: called with every answer's status and headers, redirections too.
+        limiter: asked before every single request, and told how each one went.
     """
 
     def __init__(
         self,
         options: Options,
-        counts: Counter,
+        books: Books,
         before: Callable[[Request], None] | None = None,
         seen: Callable[[Request, int, Headers], None] | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         """Nothing is connected yet."""
-        self._options, self._counts, self._before, self._seen = options, counts, before, seen
+        self._options, self._books, self._before, self._seen = options, books, before, seen
+        self._limiter = limiter
         self._managers: dict[Tls | None, Manager] = {}  # None: for http
         self._lock = threading.Lock()
 
@@ -160,6 +185,7 @@ class Transport:
         authorization: str | None = None,
         body: bytes | Iterable[bytes] | None = None,
         seconds: float | None = None,
+        account: str = "",
     ) -> Open:
         """Send one request, follow the redirections of a GET or HEAD, and give the answer whatever its status.
 
@@ -171,40 +197,51 @@ class Transport:
             headers: more of them.
             authorization: sent to the URL's own origin only, never to where that redirects.
             body: bytes, or an iterator of them with Content-Length in the headers.
-            seconds: limit for the whole answer; None for `Options.answer`.
+            seconds: limit for the whole answer, the limiter's waits not counted; None for `Options.answer`.
+            account: as whom, for the limiter.
 
         Raises:
-            RegistryError: there is no answer, or a redirection that is not followed.
+            RegistryError: there is no answer, or a redirection that is not followed; or the limiter lets it not go.
         """
+        login = call.kind == "token" or (authorization or "").startswith("Basic ")
+        request = Request(call, method, registry, "", account, login)
         with limits.of(time.monotonic() + (seconds or self._options.answer), self._options.idle):
-            return self._follow(call, method, url, registry, headers, authorization, body)
+            return self._follow(request, url, headers, authorization, body)
+
+    def failed(self, request: Request, error: RegistryError) -> None:
+        """Tell the ledgers and the limiter how a request ended; an answer's error is known to who reads it only."""
+        self._books.failed(error)
+        if self._limiter:
+            self._limiter.failed(request, error)
 
     def _follow(
         self,
-        call: Call,
-        method: str,
+        request: Request,
         url: str,
-        registry: str,
         headers: Headers | None,
         authorization: str | None,
         body: bytes | Iterable[bytes] | None,
     ) -> Open:
+        method = request.method
         for _ in range(MOST_REDIRECTS + 1):
+            call = request.call
             here = split(url, call)
             sent = {"User-Agent": self._options.user_agent, "Accept-Encoding": "identity", **(headers or {})}
             if authorization:
                 sent["Authorization"] = authorization
-            request = Request(call, method, registry, here.netloc)
-            response = self._one(request, url, sent, body)
+            request, response = self._one(request._replace(host=here.netloc), url, sent, body)
             where = response.headers.get("location")
             if response.status not in _REDIRECTS or method not in ("GET", "HEAD") or not where:
-                return Open(response, call, place(url), f"{here.scheme}://{here.netloc}")
+                return Open(response, request, place(url), f"{here.scheme}://{here.netloc}", self.failed)
             response.close()
             there = follow(url, where, call)
             if origin(split(there, call)) != origin(here):
                 authorization = None
-            url, call = there, call._replace(kind="redirect")
-        raise RedirectRefused(call, f"more than {MOST_REDIRECTS} redirections in a row", "check the registry's address")
+                request = request._replace(login=False)
+            url, request = there, request._replace(call=call._replace(kind="redirect"))
+        raise RedirectRefused(
+            request.call, f"more than {MOST_REDIRECTS} redirections in a row", "check the registry's address"
+        )
 
     def ask(self, call: Call, method: str, url: str, registry: str, *, limit: int, **more: Any) -> Answer:
         """As `open`, with the body read: at most `limit` bytes, or the beginning where the status is an error.
@@ -214,7 +251,7 @@ class Transport:
         """
         with self.open(call, method, url, registry, **more) as answer:
             body = answer.whole(limit) if answer.status < 400 else answer.beginning()
-            return Answer(answer.status, answer.headers, body, answer.url)
+            return Answer(answer.status, answer.headers, body, answer.url, answer.request)
 
     def close(self) -> None:
         """End every connection; the transport can be used again."""
@@ -224,10 +261,14 @@ class Transport:
 
     def _one(
         self, request: Request, url: str, headers: Headers, body: bytes | Iterable[bytes] | None
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> tuple[Request, urllib3.BaseHTTPResponse]:
+        began = time.monotonic()
         if self._before:
             self._before(request)
-        self._counts.add(request.call.kind)
+        if self._limiter:
+            request = request._replace(sent=self._limiter.before(request, self._books.waited))
+        limits.until += time.monotonic() - began  # the answer has all its time, however long it was waited for
+        self._books.request(request.call.kind)
         try:
             response = self._manager(request, url.startswith("https")).urlopen(
                 request.method,
@@ -242,12 +283,20 @@ class Transport:
             )
         except FOREIGN as error:
             limits.drop()
-            raise from_foreign(error, request.call) from None
+            made = from_foreign(error, request.call)
+            self.failed(request, made)
+            raise made from None
         finally:
             limits.answer = None
-        if self._seen:
-            self._seen(request, response.status, {name.lower(): value for name, value in response.headers.items()})
-        return response
+        if response.status == 200 and request.call.kind == "GET manifest":
+            self._books.pull()
+        if self._seen or self._limiter:
+            got = {name.lower(): value for name, value in response.headers.items()}
+            if self._seen:
+                self._seen(request, response.status, got)
+            if self._limiter:
+                self._limiter.seen(request, response.status, got)
+        return request, response
 
     def _manager(self, request: Request, secure: bool) -> Manager:
         tls = self._options.tls_of(request.registry)

@@ -16,7 +16,7 @@ from audit.registry.blobs import Blobs, checked, sound
 from audit.registry.calls import Ask, Body, about, api
 from audit.registry.failures import Call, DigestMismatch, Garbled, Headers, Invalid, UploadLost
 from audit.registry.retry import ONCE
-from audit.registry.token import scope
+from audit.registry.scopes import scope
 from audit.registry.urls import follow
 
 _STREAM = {"Content-Type": "application/octet-stream"}
@@ -168,7 +168,7 @@ class Uploads(Blobs):
     def _sending(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for data in chunks:
             yield data
-            self._counter.moved(sent=len(data))
+            self._books.moved(sent=len(data))
 
     def _in_chunks(
         self, name: Reference, digest: str, size: int, chunks: Iterable[bytes], place: Session, most: int
@@ -178,7 +178,7 @@ class Uploads(Blobs):
         for data in _regrouped(checked(call, digest, size, chunks), most):
             place = self._patch(name, call, place, start, data)
             start += len(data)
-            self._counter.moved(sent=len(data))
+            self._books.moved(sent=len(data))
         self._put(name, digest, size, place, None)
 
     def _patch(self, name: Reference, call: Call, place: Session, start: int, data: bytes) -> Session:

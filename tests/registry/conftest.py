@@ -38,7 +38,9 @@ def dial() -> Iterator[Dial]:
 
     def made(registry: Registry, credentials: Credentials | None = None, **more: Any) -> Client:
         hooks = {
-            name: more.pop(name) for name in ("before", "seen", "challenges", "now", "clock", "vault") if name in more
+            name: more.pop(name)
+            for name in ("before", "seen", "challenges", "now", "clock", "vault", "limiter")
+            if name in more
         }
         options: dict[str, Any] = {
             "credentials": {registry.address: credentials} if credentials else {},

@@ -21,7 +21,8 @@ from audit.registry import (
     Unauthorized,
 )
 from audit.registry.failures import Call
-from audit.registry.token import granted, merged, scope
+from audit.registry.scopes import merged, scope
+from audit.registry.tokenserver import granted
 from audit.registry.transport import Request
 from tests.farm.registry import IDENTITY, PASSWORD, USER, Registry, basic, serving
 from tests.farm.spoilers import answers, fails

@@ -29,6 +29,7 @@ from audit.registry import (
     PullQuota,
     RedirectRefused,
     RegistryError,
+    SecondaryLimit,
     ServerFailed,
     TooLong,
     Unreachable,
@@ -165,7 +166,16 @@ CASES: dict[str, Case] = {
         fails(429, "TOOMANYREQUESTS", "retry-after: 10.305464ms, allowed: 44000/minute"), Limited, "ask less often",
         after=0.010305464,
     ),
-    "github-secondary": Case(fails(403, "DENIED", "You have exceeded a secondary rate limit"), Limited, "less often"),
+    "github-secondary": Case(
+        fails(403, "DENIED", "You have exceeded a secondary rate limit"), SecondaryLimit, "less often"
+    ),
+    "hub-pulls-head": Case(
+        answers(429, ratelimit_limit="100;w=21600", ratelimit_remaining="0;w=21600"), PullQuota, "quota", head
+    ),
+    "hub-api-reset": Case(
+        answers(429, '{"detail": "Docker Hub API rate limit exceeded"}', X_RateLimit_Reset="1700000045"), ApiQuota,
+        "quota", after=45,
+    ),
     "hub-pulls": Case(
         fails(429, "TOOMANYREQUESTS", "You have reached your pull rate limit. You may increase the limit by ... "
               "https://www.docker.com/increase-rate-limits"), PullQuota, "use a paid plan",
