@@ -27,11 +27,14 @@ class Kept:
     Args:
         folder: made where it is missing; None, or one that others may write to, keeps nothing.
         most: bytes of all files together.
+        layout: a folder in OCI's image layout (image-spec, image-layout.md) in which is looked, too: what builds hand
+            over; only read.
     """
 
-    def __init__(self, folder: Path | None, most: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path | None, most: int = MOST_BYTES, *, layout: Path | None = None) -> None:
         """Nothing is read yet."""
         self._folder, self._most = (folder if folder and _ours(folder) else None), most
+        self._layout = layout
         self._written = 0
 
     @property
@@ -41,6 +44,10 @@ class Kept:
 
     def get(self, digest: str) -> bytes | None:
         """The bytes of that digest, or None."""
+        kept = self._own(digest)
+        return kept if kept is not None else self._handed_over(digest)
+
+    def _own(self, digest: str) -> bytes | None:
         place = self._place(digest)
         if place is None:
             return None
@@ -96,6 +103,13 @@ class Kept:
                 place.unlink()
 
     # ------------------------------------------------------------------- inside
+
+    def _handed_over(self, digest: str) -> bytes | None:
+        found = _DIGEST.fullmatch(digest)
+        if found is None or self._layout is None:
+            return None
+        raw = self._read(self._layout / "blobs" / "sha256" / found[1])
+        return raw if raw is not None and f"sha256:{hashlib.sha256(raw).hexdigest()}" == digest else None
 
     def _place(self, digest: str) -> Path | None:
         found = _DIGEST.fullmatch(digest)

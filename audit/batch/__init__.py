@@ -7,8 +7,20 @@
 Pure: reading a plan takes its text, and the run itself is `audit.batching`'s.
 """
 
-from audit.batch.model import BatchPlan, BatchReport, BatchSource, Entry, ErrorSeen, TagReport, TagState, Unit, units
+from audit.batch.model import (
+    UNDONE,
+    BatchPlan,
+    BatchReport,
+    BatchSource,
+    Entry,
+    ErrorSeen,
+    TagReport,
+    TagState,
+    Unit,
+    units,
+)
 
 __all__ = [
+    "UNDONE",
     "BatchPlan", "BatchReport", "BatchSource", "Entry", "ErrorSeen", "TagReport", "TagState", "Unit", "units",
 ]  # fmt: skip

@@ -17,6 +17,8 @@ REASONS: Mapping[str, str] = {
     "pull-quota": "the pulls of {} are used up",
     "host-down": "{} does not answer",
     "login-locked": "{} has locked the account",
+    "parked": "tags of {} that could not go on come back then",
+    "server": "{} does not answer",
     "retry": "a request to {} is tried again",
 }
 """Why we wait, for a person; ``{}`` is the registry."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,28 +28,37 @@ class Target:
 
 
 def targets_of(reports: Sequence[str]) -> tuple[Target, ...]:
-    """Parse ``FORMAT[:PATH]``; the table on stdout where nothing else goes there.
+    """Parse ``FORMAT[:PATH]`` of a check; the table on stdout where nothing else goes there.
+
+    Raises:
+        UsageError: as `targets`.
+    """
+    from audit.reports import all_formats
+
+    return targets(reports, all_formats(), "table")
+
+
+def targets(reports: Sequence[str], known: Collection[str], usual: str) -> tuple[Target, ...]:
+    """Parse ``FORMAT[:PATH]``; the usual format on stdout where nothing else goes there.
 
     Raises:
         UsageError: an unknown format, two reports for stdout, or a file that cannot be written.
     """
-    from audit.reports import all_formats
-
-    targets = []
+    found = []
     for report in reports:
         name, _, path = report.partition(":")
-        if name not in all_formats():
-            raise UsageError(f"--report {report}: unknown format {name!r}; known are {', '.join(all_formats())}")
+        if name not in known:
+            raise UsageError(f"--report {report}: unknown format {name!r}; known are {', '.join(known)}")
         target = Target(name, Path(path) if path and path != "-" else None)
         if target.path is not None:
             require_writable(target.path, f"--report {report}")
-        targets.append(target)
-    on_stdout = [target.format for target in targets if target.path is None]
+        found.append(target)
+    on_stdout = [target.format for target in found if target.path is None]
     if len(on_stdout) > 1:
         raise UsageError(f"reports {' and '.join(on_stdout)} would both go to stdout: give all but one a file")
     if not on_stdout:
-        targets.insert(0, Target("table", None))
-    return tuple(targets)
+        found.insert(0, Target(usual, None))
+    return tuple(found)
 
 
 def require_writable(path: Path, what: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,26 +58,52 @@ def options_of(settings: Settings, names: Sequence[str], retry: Retry) -> Option
     )
 
 
-def kept_of(*, cache: bool) -> Kept:
-    """Manifests kept in the user's cache folder."""
+def kept_of(*, cache: bool, layout: Path | None = None) -> Kept:
+    """Manifests kept in the user's cache folder, and those that builds have handed over in a folder."""
     from platformdirs import user_cache_path
 
     from audit.kept import Kept
 
-    return Kept(user_cache_path("fleet-audit") / "manifests" if cache else None)
+    return Kept(user_cache_path("fleet-audit") / "manifests" if cache else None, layout=layout)
 
 
 @contextmanager
-def opened(settings: Settings, names: Sequence[str], kept: Kept) -> Iterator[ConfirmingClient]:
-    """A client for these registries, which remembers how each of them wants to be told who we are."""
+def opened(
+    settings: Settings,
+    names: Sequence[str],
+    kept: Kept,
+    *,
+    rates: Mapping[str, float | None] | None = None,
+    patient: bool = False,
+    stop: threading.Event | None = None,
+) -> Iterator[ConfirmingClient]:
+    """A client for these registries, which remembers how each of them wants to be told who we are.
+
+    It shares their limits with every other process of this user on this machine.
+
+    Args:
+        settings: TLS and logins.
+        names: registries; the login given is for the first of them.
+        kept: where it remembers.
+        rates: requests a minute by registry, ``*`` for all.
+        patient: it outlasts a registry that is down for ten minutes; else a person is waiting.
+        stop: ends every wait.
+    """
+    from platformdirs import user_state_path
+
     from audit.registry import RegistryError, Retry
     from audit.registry.confirmed import ConfirmingClient
+    from audit.registry.pace import Limiter
     from audit.registry.vault import Vault
 
-    options = options_of(settings, list(dict.fromkeys(names)), Retry(tries=4, total=120.0))
+    retry = Retry(tries=8, total=900.0) if patient else Retry(tries=4, total=120.0)
+    options = options_of(settings, list(dict.fromkeys(names)), retry)
+    said = rates or {}
+    paces = {name: said.get(name, said.get("*")) for name in names if name in said or "*" in said}
+    limiter = Limiter(user_state_path("fleet-audit") / "limits", rates=paces, stop=stop)
     known = {name: one for name in names if (one := _noted(kept, name)) is not None}
     vault = Vault.of(os.environ) if kept.keeps else None
-    with ConfirmingClient(options, challenges=known, vault=vault) as client:
+    with ConfirmingClient(options, challenges=known, vault=vault, limiter=limiter) as client:
         try:
             yield client
         except RegistryError as error:

@@ -14,9 +14,9 @@ from audit.merging.choosing import Choice, choose
 from audit.merging.doing import Done, carry_out
 from audit.merging.forecast import Forecast, forecast
 from audit.merging.hosts import Place
-from audit.merging.resolving import Asked, expect, prepare, require_tags, resolve
+from audit.merging.resolving import Asked, expect, platform_of, prepare, require_tags, resolve
 
 __all__ = [
-    "Asked", "Choice", "Done", "Forecast", "Place", "carry_out", "choose", "expect", "forecast", "prepare",
-    "require_tags", "resolve",
+    "Asked", "Choice", "Done", "Forecast", "Place", "carry_out", "choose", "expect", "forecast", "platform_of",
+    "prepare", "require_tags", "resolve",
 ]  # fmt: skip

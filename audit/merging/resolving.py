@@ -215,7 +215,7 @@ def _source(reading: _Reading, asked: Asked, top: Manifest) -> Source:
     reference = asked.reference.at(top.digest)
     platform = asked.platform
     if top.media_type not in INDEXES and platform is None:
-        platform = _platform(reading, reference, top.raw, str(asked))
+        platform = platform_of(reading.client, reading.kept, reference, top.raw, str(asked))
     kept = {top.digest} if (reference.name, top.digest) in reading.kept_only else set()
     return Source(
         reference=reference, given=str(asked), media_type=top.media_type, raw=top.raw, platform=platform,
@@ -223,13 +223,24 @@ def _source(reading: _Reading, asked: Asked, top: Manifest) -> Source:
     )  # fmt: skip
 
 
-def _platform(reading: _Reading, reference: Reference, raw: bytes, shown: str) -> Platform:
-    """What an image's config says that it is for."""
+def platform_of(client: Client, kept: Kept, reference: Reference, raw: bytes, shown: str) -> Platform:
+    """What an image's config says that it is for.
+
+    Args:
+        client, kept: where the config is had.
+        reference: where the image stands.
+        raw: its manifest.
+        shown: what messages call it.
+
+    Raises:
+        MergeRefused: it says nothing of the kind.
+        RegistryError: it cannot be read.
+    """
     config = config_of(raw, shown)
-    held = reading.kept.get(config.digest)
+    held = kept.get(config.digest)
     if held is None:
-        held = reading.client.blob_bytes(reference, config.digest, config.size, limit=MOST_CONFIG)
-        reading.kept.put(config.digest, held)
+        held = client.blob_bytes(reference, config.digest, config.size, limit=MOST_CONFIG)
+        kept.put(config.digest, held)
     try:
         said = json.loads(held)
     except (ValueError, RecursionError):

@@ -27,7 +27,7 @@ from audit.registry.urls import same_origin
 from audit.registry.vault import Vault
 
 if TYPE_CHECKING:
-    from audit.registry.pace import Limiter
+    from audit.registry.pace import Limiter, PaceNow
 
 T = TypeVar("T")
 Body = bytes | Callable[[], Iterable[bytes]]
@@ -131,6 +131,12 @@ class Calls:
             CredentialsError: a file or a helper that should know it cannot be used.
         """
         return account_of(self._keyring.find(registry))
+
+    def pace(self, registry: str) -> PaceNow:
+        """How fast a registry is asked now."""
+        from audit.registry.pace import PaceNow
+
+        return self._limiter.state(registry, self.account(registry)) if self._limiter else PaceNow()
 
     def expect(self, registry: str, *, pull: Iterable[str] = (), push: Iterable[str] = ()) -> None:
         """Say which repositories a batch will read and write, so that one token is asked for all of it.

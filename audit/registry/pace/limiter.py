@@ -65,6 +65,7 @@ class PaceNow(NamedTuple):
         tokens: requests that may go at once; None where nothing is held back.
         paused: seconds until the next request may go; 0: now.
         why: in words, why that is not now; empty where it is.
+        slug: the same as a word: ``rate``, ``server``, or the class of the error that asked for it.
         reads_left: pulls that are left; None: nothing counts them, as far as is known.
         reads_limit: pulls in a window; None likewise.
         window: seconds of that window; None likewise.
@@ -75,6 +76,7 @@ class PaceNow(NamedTuple):
     tokens: float | None = None
     paused: float = 0.0
     why: str = ""
+    slug: str = ""
     reads_left: int | None = None
     reads_limit: int | None = None
     window: float | None = None
@@ -261,6 +263,7 @@ def _told(state: State, now: float) -> PaceNow:
         tokens=bucket.tokens if rate else None,
         paused=paused,
         why=_WORDS.get(slug, _WORDS["limit"]) if paused > 0 else "",
+        slug=slug if paused > 0 else "",
         reads_left=quotas.left(state.quota, now),
         reads_limit=limit if known and limit >= 0 else None,
         window=state.quota.window if known and state.quota.remaining >= 0 else None,

@@ -1,0 +1,1 @@
+"""A night of merges against registries of the farm."""
