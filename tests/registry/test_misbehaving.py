@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -33,8 +35,10 @@ from audit.registry import (
     ServerFailed,
     TooLong,
     Unreachable,
+    _sockets,
+    transport,
 )
-from tests.farm.registry import PASSWORD, Registry, Spoiler, basic
+from tests.farm.registry import PASSWORD, Handler, Registry, Spoiler, basic
 from tests.farm.spoilers import answers, breaks, drips, endless, fails, hangs_up, raw
 from tests.registry.conftest import ROBOT, Dial
 from tests.registry.images import digest, manifest, named, stocked
@@ -246,3 +250,69 @@ def test_a_docker_type_served_as_plain_json(registry: Registry, dial: Dial) -> N
         registry.spoilt.clear()
         registry.spoil("GET", "/manifests/", answers(200, body, Content_Type=kind))
         assert dial(registry).manifest(named(registry)).media_type == DOCKER_MANIFEST
+
+
+def hap429(*, length: bool, close: bool, after: bool, blank: bool, stays: threading.Event | None = None) -> Spoiler:
+    """That answer with these lines of its head; with `stays` the line is not closed before that is set."""
+    lines = [b"HTTP/1.1 429 Too Many Requests", b"Cache-Control: no-cache", b"Content-Type: text/html"]
+    lines += [b"Content-Length: 27"] * length + [b"Connection: close"] * close + [b"Retry-After: 60"] * after
+    lines += [b"Too Many Requests (HAP429)"] + [b""] * blank
+
+    def spoil(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"\n".join(lines) + b"\n")
+        handler.wfile.flush()
+        if stays is not None:
+            stays.wait(20)
+
+    return spoil
+
+
+@pytest.mark.parametrize("kind", ["GET", "HEAD", "PUT"])
+@pytest.mark.parametrize("stays", [False, True])
+def test_hap429_in_every_shape(
+    registry: Registry, dial: Dial, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+    kind: str, stays: bool,
+) -> None:  # fmt: skip
+    """Whatever lines its head has, and where nobody closes the line: the same error, soon, without a word of urllib3.
+
+    The connection is not used again, so that what is left of the answer is not taken for the next one.
+    """
+    monkeypatch.setattr(_sockets, "RUDE", 0.05)
+    monkeypatch.setattr(transport, "RUDE", 0.05)
+    raw = stocked(registry)
+    calls: dict[str, Do] = {"GET": read, "HEAD": head, "PUT": push}
+    client = dial(registry, idle=30.0, answer=60.0, now=lambda: NOW)
+    for shape in itertools.product((False, True), repeat=4):
+        length, close, after, blank = shape
+        done = threading.Event()
+        registry.spoilt.clear()
+        spoiler = hap429(length=length, close=close, after=after, blank=blank, stays=done if stays else None)
+        registry.spoil(kind, "/manifests/", spoiler, times=1)
+        began = time.monotonic()
+        with pytest.raises(AbuseLimit) as told:
+            calls[kind](client, named(registry))
+        assert time.monotonic() - began < 5
+        done.set()
+        assert told.value.after == (60 if after else None)
+        assert client.manifest(named(registry)).raw == raw
+    assert not caplog.records
+
+
+def test_an_errors_words_are_not_waited_for(registry: Registry, dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error whose body does not come is told by its status, long before the limit of an answer."""
+    monkeypatch.setattr(transport, "RUDE", 0.05)
+    stocked(registry)
+    done = threading.Event()
+
+    def spoil(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 500\r\n\r\nso")
+        done.wait(20)
+
+    registry.spoil("GET", "/manifests/", spoil)
+    began = time.monotonic()
+    with pytest.raises(ServerFailed, match="HTTP 503"):
+        dial(registry, idle=30.0, answer=60.0).manifest(named(registry))
+    done.set()
+    assert time.monotonic() - began < 5

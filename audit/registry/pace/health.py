@@ -11,6 +11,8 @@ from audit.registry.pace.bucket import NEVER
 
 LONGEST = 60.0
 LONGEST_ASKED = 600.0
+DOWN = 2
+"""Failures in a row that are no accident."""
 
 
 class Health(NamedTuple):
@@ -49,6 +51,15 @@ def failed(health: Health, now: float, sent: float, asked: float | None = None) 
     whole = min(LONGEST, 2.0 ** min(health.fails, 10))
     until = now + max(whole / 2, min(asked or 0.0, LONGEST_ASKED))
     return Health(min(health.fails + 1, 1000), now, until, whole / 2)
+
+
+def probed(health: Health, now: float) -> Health:
+    """After a request was granted: where the registry is known to be down it goes alone, to see; the others wait.
+
+    Its answer ends the waiting, or its failure begins the next pause; should nothing be heard of it, the next one goes
+    after as long a pause as the last.
+    """
+    return health._replace(until=now + 2 * health.spread) if health.fails >= DOWN else health
 
 
 def pause(health: Health, now: float, lot: float) -> float:

@@ -97,11 +97,11 @@ def take(state: State, now: float, *, reads: bool, login: bool, lot: float) -> t
     if (seconds := healths.pause(state.health, now, lot)) > 0:
         return state, Turn(seconds, "host-down", ServerFailed.slug)
     bucket, seconds = buckets.take(state.bucket, now)
-    turn = GO
     if seconds > 0:
         paused = now < bucket.paused
         turn = Turn(seconds, _reason(bucket.why) if paused else "rate", bucket.why if paused else "")
-    return state._replace(bucket=bucket), turn
+        return state._replace(bucket=bucket), turn
+    return state._replace(bucket=bucket, health=healths.probed(state.health, now)), GO
 
 
 def _reason(slug: str) -> str:
