@@ -179,7 +179,7 @@ class Calls:
             raise
 
     def _opened(self, ask: Ask) -> Open:
-        credentials = self._keyring.find(ask.registry, ask.scopes[0].repository if ask.scopes else "")
+        credentials = self._credentials(ask)
         account = account_of(credentials)
         sent = self._identity(ask, credentials)
         answer = self._send(ask, sent, account)
@@ -200,6 +200,9 @@ class Calls:
             answer.close()
             raise
         return answer
+
+    def _credentials(self, ask: Ask) -> Credentials | None:
+        return self._keyring.find(ask.registry, ask.scopes[0].repository if ask.scopes else "")
 
     def _send(self, ask: Ask, sent: _Identity, account: str) -> Open:
         url = ask.path if "://" in ask.path else self.options.base(ask.registry) + ask.path
@@ -258,12 +261,12 @@ class Calls:
         """What we said of ourselves was refused: that is an error that no repetition mends."""
         error = self._error(ask, answer)
         if isinstance(error, failures.LoginLocked | failures.Limited | failures.NotAllowed):
-            self._raise(answer, error)
+            self._raise(ask, answer, error)
         if answer.status == 401 and not sent.token and credentials is not None:
             refused = LoginRefused(ask.call, error.why, f"check the credentials ({credentials.origin})",
                                    status=error.status, codes=error.codes)  # fmt: skip
             self._tokens.refuse(ask.registry, credentials, refused)
-            self._raise(answer, refused)
+            self._raise(ask, answer, refused)
         wanted = " ".join(map(str, merged(ask.scopes)))
         allows = granted(sent.token) if sent.token else None
         who = f"the login ({credentials.origin})" if credentials else "nobody in particular"
@@ -271,7 +274,7 @@ class Calls:
         todo += f", the token of {who} allows {allows}" if allows else f", asked as {who}"
         if credentials is None:
             todo += "; give credentials for it (`docker login`)"
-        self._raise(answer, failures.Denied(ask.call, error.why, todo, status=error.status, codes=error.codes))
+        self._raise(ask, answer, failures.Denied(ask.call, error.why, todo, status=error.status, codes=error.codes))
 
     def _error(self, ask: Ask, answer: Open) -> RegistryError:
         body = b"" if ask.method == "HEAD" else answer.beginning()
@@ -279,9 +282,11 @@ class Calls:
         return from_answer(ask.call, answer.status, answer.headers, body, now=self._now(), secrets=secrets)
 
     def _fail(self, ask: Ask, answer: Open) -> NoReturn:
-        self._raise(answer, self._error(ask, answer))
+        self._raise(ask, answer, self._error(ask, answer))
 
-    def _raise(self, answer: Open, error: RegistryError) -> NoReturn:
+    def _raise(self, ask: Ask, answer: Open, error: RegistryError) -> NoReturn:
+        if isinstance(error, failures.LoginLocked):
+            self._tokens.lock(ask.registry, self._credentials(ask), error)
         self._transport.failed(answer.request, error)
         raise error
 

@@ -19,6 +19,8 @@ from audit.registry.transport import Transport
 from audit.registry.vault import KeptToken, Vault
 
 _MOST_SCOPES, _MOST_TOKENS, _MOST_KEPT = 10, 100, 8
+LOCKED = 900.0
+"""Seconds without a login after too many failed ones: Docker Hub was seen to want 10 or 15 minutes."""
 _REST = 5.0
 """Seconds until a token is asked for again, ahead of its end, after that has failed."""
 
@@ -67,6 +69,7 @@ class Tokens:
         self._batch: dict[str, tuple[Scope, ...]] = {}
         self._single: set[str] = set()
         self._refused: dict[tuple[str, Credentials], LoginRefused] = {}
+        self._locked: dict[_Key, tuple[float, LoginLocked]] = {}
 
     def expect(self, registry: str, scopes: Iterable[Scope]) -> None:
         """Say what a batch will need of a registry, so that one token is asked for it all."""
@@ -146,16 +149,25 @@ class Tokens:
         with self._guard:
             self._refused[(registry, credentials)] = error
 
+    def lock(self, registry: str, credentials: Credentials | None, error: LoginLocked) -> None:
+        """Remember that the registry lets nobody log in so, which each further attempt would prolong."""
+        with self._guard:
+            self._locked[(registry, credentials)] = (self._clock() + LOCKED, error)
+
     def raise_refused(self, call: Call, registry: str, credentials: Credentials | None) -> None:
-        """Fail at once with credentials that were refused before.
+        """Fail at once with credentials that were refused before, or whose login was locked not long ago.
 
         Raises:
-            LoginRefused: they were.
+            LoginRefused, LoginLocked: they were.
         """
         with self._guard:
             error = self._refused.get((registry, credentials)) if credentials else None
+            until, locked = self._locked.get((registry, credentials), (float("-inf"), None))
         if error is not None:
             raise LoginRefused(call, error.why, error.todo, status=error.status, codes=error.codes)
+        if locked is not None and self._clock() < until:
+            raise LoginLocked(call, locked.why, locked.todo, status=locked.status, codes=locked.codes,
+                              after=until - self._clock())  # fmt: skip
 
     # ------------------------------------------------------------------- inside
 
@@ -217,9 +229,13 @@ class Tokens:
             if credentials is not None:
                 self.refuse(registry, credentials, error)
             raise
+        except LoginLocked as error:
+            if error.status is not None:  # else it is a limiter's word, who knows until when
+                self.lock(registry, credentials, error)
+            raise
         except RegistryError as error:
             # Some token servers take one scope at a time; asked so, they may answer.
-            if error.transient or len(asked) == 1 or isinstance(error, LoginLocked):
+            if error.transient or len(asked) == 1:
                 if error.transient:
                     flight.fails, flight.error, flight.asked = flight.fails + 1, error, asked
                 raise

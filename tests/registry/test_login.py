@@ -428,3 +428,26 @@ def test_scopes() -> None:
 def test_a_token_that_says_nothing(token: str) -> None:
     """A token need not be a JSON Web Token."""
     assert granted(token) is None
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+def test_a_locked_login_is_left_alone(registry: Registry, dial: Dial, auth: str) -> None:
+    """Too many failed logins: not one more for a quarter of an hour, from any thread; without scopes one by one."""
+    registry.auth = auth
+    stocked(registry)
+    locked = answers(429, '{"message": "toomanyrequests: too many failed login attempts for username"}')
+    registry.spoil("GET", "/token" if auth == "bearer" else "/manifests/", locked)
+    clock = Clock()
+    client = dial(registry, ROBOT, clock=clock)
+    client.expect(registry.address, pull=["team/app", "team/other"])
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: outcome(client, registry), range(12))) == {"LoginLocked"}
+    logins = [one for one in registry.asked if "token" in one.path or "authorization" in one.headers]
+    assert len(logins) <= (1 if auth == "bearer" else 4)
+    asked = len(registry.asked)
+    clock.at += 890
+    assert outcome(client, registry) == "LoginLocked"
+    assert len(registry.asked) <= asked + (auth == "bearer")
+    registry.spoilt.clear()
+    clock.at += 20
+    assert outcome(client, registry).startswith("sha256:")

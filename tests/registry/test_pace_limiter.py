@@ -145,8 +145,6 @@ def test_a_longer_pause_than_allowed_is_an_error(registry: Registry, dial: Dial)
 
 # ------------------------------------------------------------------- pulls
 
-NONE = {"ratelimit_limit": "100;w=21600", "ratelimit_remaining": "0;w=21600", "docker_ratelimit_source": "192.0.2.7"}
-
 
 def with_quota(registry: Registry, left: int, seconds: int = 21600) -> None:
     """Let the registry say so with each manifest."""
@@ -156,6 +154,7 @@ def with_quota(registry: Registry, left: int, seconds: int = 21600) -> None:
         handler.reply(200, raw, {
             "Content-Type": media_type, "Docker-Content-Digest": digest(raw),
             "ratelimit-limit": f"100;w={seconds}", "ratelimit-remaining": f"{left};w={seconds}",
+            "docker-ratelimit-source": "192.0.2.7",
         })  # fmt: skip
 
     registry.spoilt.clear()
@@ -170,7 +169,7 @@ def test_the_quota_is_read_and_obeyed(paced: Paced) -> None:
     with_quota(registry, 3)
     client.manifest(named(registry))
     assert paced.pace().reads_left == 3
-    assert (paced.pace().reads_limit, paced.pace().window) == (100, 21600)
+    assert paced.pace()[6:] == (100, 21600, 0, "192.0.2.7")
     assert paced.limiter.reads_suffice(registry.address, "", 3)
     assert not paced.limiter.reads_suffice(registry.address, "", 4)
     assert paced.limiter.reads_suffice(registry.address, "another", 400)
@@ -181,6 +180,7 @@ def test_the_quota_is_read_and_obeyed(paced: Paced) -> None:
     with pytest.raises(PullQuota) as told:
         client.manifest(named(registry))
     assert told.value.after == pytest.approx(21000)
+    assert paced.pace().reads_again == pytest.approx(21000)
     assert len(registry.asked) == asked
     client.head(named(registry))
     client.put(named(registry), OCI_MANIFEST, raw)

@@ -69,6 +69,8 @@ class PaceNow(NamedTuple):
         reads_left: pulls that are left; None: nothing counts them, as far as is known.
         reads_limit: pulls in a window; None likewise.
         window: seconds of that window; None likewise.
+        reads_again: seconds until pulls are allowed for certain, where none are left; 0: they are.
+        source: whom the registry counts pulls for, as it says: an address or a user's id.
     """
 
     rate: float | None = None
@@ -80,6 +82,8 @@ class PaceNow(NamedTuple):
     reads_left: int | None = None
     reads_limit: int | None = None
     window: float | None = None
+    reads_again: float = 0.0
+    source: str = ""
 
 
 class Limiter:
@@ -153,7 +157,7 @@ class Limiter:
             turn, moment = self._change(key, ask)
             if turn.wait <= 0:
                 return moment
-            if turn.never or turn.wait > self.longest:
+            if turn.never or (turn.slug and turn.wait > self.longest):
                 raise self._refusal(request.call, turn)
             began = self.clock()
             try:
@@ -267,4 +271,6 @@ def _told(state: State, now: float) -> PaceNow:
         reads_left=quotas.left(state.quota, now),
         reads_limit=limit if known and limit >= 0 else None,
         window=state.quota.window if known and state.quota.remaining >= 0 else None,
+        reads_again=max(0.0, state.quota.until - now),
+        source=state.quota.source if known else "",
     )
