@@ -85,13 +85,17 @@ def connector(path: Path, *, busy: float, read_only: bool) -> Connect:
     """
     uri = f"file:{quote(os.fsencode(path.absolute()))}"
     still = read_only and not os.access(path.parent, os.W_OK) and not _log_size(path)
-    uri += "?immutable=1" if still else "?mode=ro" if read_only else "?mode=rw"
+    # A process that was killed while it made the file leaves a journal that the next one, a reader too, takes back.
+    halfway = Path(f"{path}-journal").exists() and os.access(path, os.W_OK)
+    uri += "?immutable=1" if still else "?mode=ro" if read_only and not halfway else "?mode=rw"
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=busy, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA synchronous=NORMAL")
+            if read_only:
+                connection.execute("PRAGMA query_only=ON")
         except sqlite3.Error:
             connection.close()
             raise
