@@ -90,7 +90,7 @@ def _entry(node: Node, reading: Reading) -> Entry:
     tags = _one_of(parts, "tags", "tag", node.line, reading)
     texts = list(_texts(tags, "tags", reading))
     if not texts:
-        fail(reading.name, _line(tags), "has no tags: name at least one")
+        fail(reading.name, _line(tags), "a merge has no tags: name at least one")
     named = tuple(reading.tag(one.text, one.line) for one in texts)
     sources = _sources(_one_of(parts, "sources", "source", node.line, reading), node.line, reading)
     return _made(named, sources, _options(parts, reading), node.line, reading)
@@ -107,7 +107,7 @@ def _sources(node: Node, line: int, reading: Reading) -> tuple[BatchSource, ...]
     rows: Iterable[Node] = node if isinstance(node, Items) else (node,)
     found = tuple(_source(one, reading) for one in rows)
     if not found:
-        fail(reading.name, line, "has no sources: name at least one image")
+        fail(reading.name, line, "a merge has no sources: name at least one image")
     return found
 
 

@@ -33,6 +33,10 @@ MOST_PURE = 16 << 20
 NULLS = ("", "~", "null", "Null", "NULL")
 
 
+_TAGS = "tag:yaml.org,2002:"
+_PLAIN_TAGS = ("", "!", "str", "int", "float", "bool", "null", "timestamp", "map", "seq")
+
+
 class Scalar:
     """One value as it was written.
 
@@ -240,5 +244,5 @@ def _token(event: Event, name: str) -> Token | None:
 
 def _check_tag(event: Event, name: str, line: int) -> None:
     tag = str(getattr(event, "tag", None) or "")
-    if tag and not tag.startswith(("tag:yaml.org,2002:", "!!")):
+    if tag.removeprefix(_TAGS) not in _PLAIN_TAGS:
         fail(name, line, f"has the tag {tag[:60]!r}: a plan holds plain values, so remove it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from audit.batch.model import Unit
 
@@ -32,14 +32,22 @@ def base_first(units: Sequence[Unit], blobs: Mapping[str, Collection[str]]) -> t
         range(len(units)),
         key=lambda place: (shared[place] == len(own[place]), len(own[place]) - shared[place], shared[place]),
     )
-    seen: set[str] = set()
-    first: dict[int, int] = {}
-    for place in smallest:
-        fresh = [uses[digest] for digest in own[place] if uses[digest] > 1 and digest not in seen]
-        if fresh:
-            first[place] = max(fresh)
-            seen |= own[place]
-    bringing = sorted(first, key=lambda place: -first[place])
+    wanted = {digest: count for digest, count in uses.items() if count > 1}
+    most = {place: max(wanted[digest] for digest in fresh) for place, fresh in _fresh(smallest, own, wanted)}
+    bringing = [place for place, _ in _fresh(sorted(most, key=lambda place: -most[place]), own, wanted)]
+    first = set(bringing)
     rest = [place for place in range(len(units)) if place not in first]
     rest.sort(key=lambda place: not own[place] or shared[place] < len(own[place]))
     return tuple(units[place] for place in (*bringing, *rest))
+
+
+def _fresh(
+    places: Sequence[int], own: Sequence[Collection[str]], wanted: Mapping[str, int]
+) -> Iterator[tuple[int, list[str]]]:
+    """Those of these units that bring a shared blob which none before them brings, with these blobs."""
+    seen: set[str] = set()
+    for place in places:
+        fresh = [digest for digest in own[place] if digest in wanted and digest not in seen]
+        if fresh:
+            seen.update(fresh)
+            yield place, fresh

@@ -72,7 +72,7 @@ def _tree(text: str, name: str) -> Node | None:
     try:
         found = tree_of_yaml(text, name)
     except PlacedError as wrong:
-        if _KEY.search(text):
+        if _KEY.search(text) or not wrong.message.startswith("is not valid YAML"):
             raise
         fail(name, wrong.line or 1, f"{wrong.message}; nor is there a line SOURCE, SOURCE -> TAG")
     if found is not None and not isinstance(found, Pairs):

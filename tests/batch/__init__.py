@@ -1,0 +1,1 @@
+"""What a night of merges is as values: plans, order, forecast, reports."""
