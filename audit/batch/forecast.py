@@ -130,8 +130,8 @@ def _peers(
     nested = sum(part.work.tags for part in parts if part.nested)
     far = sum(part.work.tags for part in parts if part.far and not part.nested)
     whole = [(part, part.whole(mean, fresh)) for part in parts]
-    why = [f"{nested:,} tags have a source that is an index"] * bool(nested)
-    why += [f"{far:,} tags have a source in another registry"] * bool(far)
+    why = ["it refuses a source that is an index"] * bool(nested)
+    why += ["it refuses a source in another registry"] * bool(far)
     costs = {part.registry: Cost() for part in parts}
     for part, work in whole:
         if not part.nested and not part.far:

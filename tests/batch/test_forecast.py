@@ -132,7 +132,7 @@ def test_two_repositories_and_two_registries() -> None:
     assert found.minutes == minutes_at(found.by_registry["docker.io"], 5)
     docker = found.peers[0]
     assert docker.cannot == 1
-    assert docker.why == "1 tags have a source in another registry"
+    assert docker.why == "it refuses a source in another registry"
 
 
 def attested() -> tuple[dict[str, bytes], str]:
