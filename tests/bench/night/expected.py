@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.client
 import json
-import os
 import shutil
 import subprocess
-import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tests.bench.night.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, named
+from tests.bench.night.images import ACCEPT, DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, named
 from tests.bench.night.stock import Shop, Stocked
 from tests.bench.night.workload import Image
 
-_ACCEPT = ", ".join([DOCKER_LIST, OCI_INDEX, DOCKER_MANIFEST, "application/vnd.oci.image.manifest.v1+json"])
 _AT_ONCE = 4
 
 
@@ -99,19 +97,18 @@ def wrong(raw: bytes, wanted: Wanted) -> str:
 # ------------------------------------------------------------------- readers
 
 
-def with_skopeo(reference: str, login: Mapping[str, str]) -> Callable[[str], bytes]:
-    """A reader of ``reference:tag`` by the skopeo program, one process a tag, over plain http.
+def with_skopeo(reference: str, flags: Sequence[str]) -> Callable[[str], bytes]:
+    """A reader of ``reference:tag`` by the skopeo program, one process a tag.
 
     Args:
         reference: ``registry/repository``.
-        login: more environment, with REGISTRY_AUTH_FILE.
+        flags: how that registry is to be trusted, and who we are to it.
     """
     skopeo = shutil.which("skopeo") or "skopeo"
-    environment = {"PATH": os.environ.get("PATH", os.defpath), **login}
 
     def read(tag: str) -> bytes:
-        argv = [skopeo, "inspect", "--raw", "--tls-verify=false", f"docker://{reference}:{tag}"]
-        done = subprocess.run(argv, capture_output=True, env=environment, timeout=60, check=False)
+        argv = [skopeo, "inspect", "--raw", *flags, f"docker://{reference}:{tag}"]
+        done = subprocess.run(argv, capture_output=True, timeout=60, check=False)
         if done.returncode:
             raise RuntimeError(done.stderr.decode(errors="replace").strip()[-300:])
         return done.stdout
@@ -119,10 +116,11 @@ def with_skopeo(reference: str, login: Mapping[str, str]) -> Callable[[str], byt
     return read
 
 
-def with_http(shop: Shop, repository: str) -> Callable[[str], bytes]:
+@contextlib.contextmanager
+def with_http(shop: Shop, repository: str) -> Iterator[Callable[[str], bytes]]:
     """A reader by Python's own http client."""
-    reader = _Reader(shop, repository)
-    return lambda tag: reader.get(f"manifests/{tag}")
+    with _Reader(shop, repository) as reader:
+        yield lambda tag: reader.get(f"manifests/{tag}")
 
 
 def check_tags(wanted: Mapping[str, Wanted], read: Callable[[str], bytes]) -> dict[str, str]:
@@ -141,12 +139,11 @@ def check_tags(wanted: Mapping[str, Wanted], read: Callable[[str], bytes]) -> di
 
 def check_parts(shop: Shop, repository: str, wanted: Iterable[Wanted]) -> dict[str, str]:
     """Every child's manifest and every blob is served there, and has its digest; what is not, and why."""
-    reader = _Reader(shop, repository)
     children = {child.digest for one in wanted for child in one.children}
     wrongs: dict[str, str] = {}
     blobs: set[str] = set()
 
-    def one(kind: str, digest: str) -> bytes:
+    def one(reader: _Reader, kind: str, digest: str) -> bytes:
         try:
             raw = reader.get(f"{kind}/{digest}")
         except (RuntimeError, OSError) as error:
@@ -157,11 +154,11 @@ def check_parts(shop: Shop, repository: str, wanted: Iterable[Wanted]) -> dict[s
             return b""
         return raw
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for raw in pool.map(lambda digest: one("manifests", digest), children):
+    with _Reader(shop, repository) as reader, ThreadPoolExecutor(_AT_ONCE) as pool:
+        for raw in pool.map(lambda digest: one(reader, "manifests", digest), children):
             if raw:
                 blobs.update(named(raw))
-        for _ in pool.map(lambda digest: one("blobs", digest), blobs):
+        for _ in pool.map(lambda digest: one(reader, "blobs", digest), blobs):
             pass
     return wrongs
 
@@ -173,12 +170,21 @@ class _Reader:
         self._shop = shop
         self._repository = repository
         self._local = threading.local()
+        self._all: list[http.client.HTTPConnection] = []
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._all:
+            connection.close()
 
     def get(self, what: str) -> bytes:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._shop.connect()
-        headers = {"Accept": _ACCEPT}
+            self._all.append(connection)
+        headers = {"Accept": ACCEPT}
         if bearer := self._shop.bearer([self._repository]):
             headers["Authorization"] = f"Bearer {bearer}"
         connection.request("GET", f"/v2/{self._repository}/{what}", headers=headers)
@@ -187,13 +193,3 @@ class _Reader:
         if answer.status != 200:
             raise RuntimeError(f"{what} was answered {answer.status}: {raw[:200]!r}")
         return raw
-
-
-def auth_file(address: str, login: tuple[str, str], folder: Path | None = None) -> Path:
-    """A file in docker's form with the credentials of one registry."""
-    import base64
-
-    file = Path(tempfile.mkdtemp(prefix="fa-auth-", dir=folder)) / "auth.json"
-    auth = base64.b64encode(":".join(login).encode()).decode()
-    file.write_text(json.dumps({"auths": {address: {"auth": auth}}}), encoding="utf-8")
-    return file

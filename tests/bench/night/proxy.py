@@ -23,7 +23,7 @@ from tests.bench.merge.counting import kind_of
 from tests.bench.night import wire
 from tests.bench.night.bucket import Bucket, Clock
 from tests.bench.night.counts import Count
-from tests.bench.night.images import INDEXES
+from tests.bench.night.images import ACCEPT, INDEXES
 from tests.bench.night.injuries import CALM, Injuries, Wounds, too_many
 from tests.bench.night.stock import Shop
 from tests.bench.night.tokens import Tokens, basic, challenge, refusal, wanted_of
@@ -108,7 +108,7 @@ class Proxy:
         """When the phase's request of this number (from 1) comes to a stage, call `do` from the loop, once.
 
         The stages are before it is passed on, after the registry has answered it, and once the client has the answer.
-        What is answered by the proxy itself comes to the first and the last of them only.
+        What the proxy answers itself comes to the first of them, and to the other two at once.
         """
         self._in_loop(lambda: self._hooks.__setitem__((number, stage), do))
 
@@ -195,8 +195,10 @@ class Proxy:
             writer.close()
 
     def _came_to(self, number: int, stage: Stage) -> None:
-        if do := self._hooks.pop((number, stage), None):
-            do()
+        reached: tuple[Stage, ...] = ("after", "answered") if stage == "answered" else (stage,)
+        for one in reached:
+            if do := self._hooks.pop((number, one), None):
+                do()
 
     # ------------------------------------------------------------------- one request
 
@@ -374,7 +376,7 @@ class Proxy:
             if (asked.repository, digest) in self._there:
                 continue
             bearer = self._shop.bearer([asked.repository])
-            headers = {"Host": self.address, "Accept": "*/*"} | (
+            headers = {"Host": self.address, "Accept": ACCEPT} | (
                 {"Authorization": f"Bearer {bearer}"} if bearer else {}
             )
             status, *_ = await self._pool.ask("HEAD", f"/v2/{asked.repository}/manifests/{digest}", headers, b"")

@@ -23,7 +23,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from tests.bench.night.stock import Shop
-from tests.lab.registry import SERVICE, Registry, program
+from tests.lab import Lab
+from tests.lab.registry import SERVICE, program
 from tests.lab.roles import REGISTRY_ACCOUNTS
 
 _ACCOUNT = "live"
@@ -39,18 +40,33 @@ class Upstream:
         shop: how it is reached.
         storage: the folder that it keeps everything in.
         about: for people.
+        lab: whose it is; None: it was started here.
     """
 
     shop: Shop
     storage: Path
     about: str
+    lab: Lab | None = None
+
+    def skopeo(self, folder: Path) -> list[str]:
+        """Flags with which skopeo may read there; what they name is written into the folder."""
+        if self.lab is None:
+            return ["--tls-verify=false"]
+        certificates = folder / "certificates"
+        certificates.mkdir(exist_ok=True)
+        (certificates / "ca.crt").write_bytes(self.lab.ca.read_bytes())
+        login = folder / "auth.json"
+        login.write_text(self.lab.docker_registry.docker_config(_ACCOUNT), encoding="utf-8")
+        login.chmod(0o600)
+        return [f"--cert-dir={certificates}", f"--authfile={login}"]
 
 
-def of_lab(registry: Registry) -> Upstream:
+def of_lab(lab: Lab) -> Upstream:
     """The lab's registry; it must be up, and must have a storage folder that may be read."""
+    registry = lab.docker_registry
     tls = ssl.create_default_context(cafile=str(registry.ca))
     bearer = _Bearer(registry.realm, tls)
-    return Upstream(Shop(registry.address, tls, bearer), registry.home / "storage", "the lab's registry")
+    return Upstream(Shop(registry.address, tls, bearer), registry.home / "storage", "the lab's registry", lab)
 
 
 @contextlib.contextmanager

@@ -179,22 +179,23 @@ class Workload:
         if scale == 1:
             return self
         share = Fraction(scale).limit_denominator(10_000)
-        owed, taken, names = Fraction(0), [], []
         families = self._families()
-        for name, sets in families.items():
+        owed: Fraction = Fraction(0)
+        taken: list[tuple[str, ...]] = []
+        for sets in families.values():
             owed += share * len(sets)
             if 2 * owed >= len(sets):
                 owed -= len(sets)
                 taken += sets
-                names.append(name)
-        wanted = max(1, round(share * len(self.sets)))
-        if not any(self.images[one].attested for sources in taken for one in sources):
-            name, sets = next((name, sets) for name, sets in families.items()
-                              if any(self.images[one].attested for sources in sets for one in sources))  # fmt: skip
-            # The family that comes first has made way, so that the part stays as large as it should be.
-            taken = [*sets[: max(1, min(wanted, len(sets)))], *(one for one in taken if one not in sets)][:wanted]
-            names = [name, *names]
-        return self._of(taken, ", ".join(names))
+        if not any(map(self._attested, taken)):
+            sets = next(sets for sets in families.values() if any(map(self._attested, sets)))
+            wanted = max(1, round(share * len(self.sets)))
+            # What was taken makes way, so that the part stays as large as it should be.
+            taken = [*sets[:wanted], *(one for one in taken if one not in sets)][:wanted]
+        return self._of(taken)
+
+    def _attested(self, sources: tuple[str, ...]) -> bool:
+        return any(self.images[name].attested for name in sources)
 
     def _families(self) -> dict[str, list[tuple[str, ...]]]:
         """Sets by the release that their first image descends from."""
@@ -203,8 +204,9 @@ class Workload:
             found.setdefault(_release(self.images[sources[0]]), []).append(sources)
         return found
 
-    def _of(self, sets: Iterable[tuple[str, ...]], names: str) -> Workload:
-        kept = set(sets)
+    def _of(self, sets: Iterable[tuple[str, ...]]) -> Workload:
+        kept = dict.fromkeys(sets)
+        names = ", ".join(dict.fromkeys(_release(self.images[sources[0]]) for sources in kept))
         merges = tuple(merge for merge in self.merges if merge.sources in kept)
         used = {source for merge in merges for source in merge.sources}
         images = {name: image for name, image in self.images.items() if name in used}
