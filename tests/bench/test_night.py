@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from collections import Counter
 from dataclasses import replace
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench.measure import ROOT
 from tests.bench.night.expected import expected, wrong
 from tests.bench.night.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, built, named
 from tests.bench.night.plan import hand_over, plan
@@ -270,3 +273,18 @@ def test_phases_that_have_not_been_run_are_not_judged() -> None:
     night = {"workload": figures()["workload"], "dangling_seen": 0}
     assert not any(row.short for row in table(night))
     assert headline(night)["requests_cold"] is None
+
+
+def test_the_command_is_quickened_where_it_waits_and_not_where_it_counts() -> None:
+    """Sleeps and clocks of a Retry, and the limits of Options, of whoever is made afterwards; in another process."""
+    lines = [
+        "import time", "from tests.bench.night.fast import quicken", "quicken(20)",
+        "from audit.registry import Options, Retry", "began = time.monotonic()", "Retry().sleep(2.0)",
+        "slept = time.monotonic() - began", "one, two = Options(), Options(connect=7.0)",
+        "print(0.1 <= slept < 1.5, abs(Retry().clock() / 20 - time.monotonic()) < 1, Retry().tries)",
+        "print(one.connect, one.idle, one.answer, two.connect, one.retry.sleep is Retry().sleep)",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == ["True", "True", "6", "1.5", "1.5", "3.0", "7.0", "True"], done.stderr

@@ -169,7 +169,7 @@ class Workload:
 
         A family is what descends from one release, in all its architectures: a night of every tenth set would have
         all base layers, and few images on them. Families are taken in the file's order as long as the part owes them;
-        a part that is smaller than any family is the first sets of the first family that has attested images.
+        where none of these has attested images, half of the part is the beginning of the first family that has.
 
         Raises:
             ValueError: the scale is not above 0 and at most 1.
@@ -190,8 +190,8 @@ class Workload:
         if not any(map(self._attested, taken)):
             sets = next(sets for sets in families.values() if any(map(self._attested, sets)))
             wanted = max(1, round(share * len(self.sets)))
-            # What was taken makes way, so that the part stays as large as it should be.
-            taken = [*sets[:wanted], *(one for one in taken if one not in sets)][:wanted]
+            # Half of what was taken makes way, the first of it, so that the part stays as large as it should be.
+            taken = [*sets[: (wanted + 1) // 2], *taken[::-1]][:wanted]
         return self._of(taken)
 
     def _attested(self, sources: tuple[str, ...]) -> bool:
