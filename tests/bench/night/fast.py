@@ -7,6 +7,7 @@ of 300 requests a minute is then one of 300 in 60/SPEED seconds, for both sides.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 
 _LEAST_LIMIT = 1.5
@@ -21,6 +22,8 @@ def quicken(speed: float) -> None:
     is made without a clock of his own:
 
     - `audit.registry.retry.Retry`: `sleep` and `clock`; its own figures stay in simulated seconds.
+    - `audit.registry.pace.Limiter`: likewise; UNIX time stays as it is, since registries name dates in it.
+    - `audit.batching.shared.Times`: `clock` and `wait`, for parked tags and registries that are slow to show.
     - `audit.registry.options.Options`: `connect`, `idle`, `answer`, `helper`, which are handed to the operating system
       and so are divided; none is less than 1.5 real seconds.
 
@@ -32,7 +35,9 @@ def quicken(speed: float) -> None:
     Raises:
         KeyError: a constructor has no such argument any more.
     """
+    from audit.batching.shared import Times
     from audit.registry.options import Options
+    from audit.registry.pace import Limiter
     from audit.registry.retry import Retry
 
     def sleep(seconds: float) -> None:
@@ -41,7 +46,12 @@ def quicken(speed: float) -> None:
     def clock() -> float:
         return time.monotonic() * speed
 
+    def wait(event: threading.Event, seconds: float) -> bool:
+        return event.wait(seconds / speed)
+
     _defaults(Retry, sleep=sleep, clock=clock)
+    _defaults(Limiter, sleep=sleep, clock=clock)
+    Times.__init__.__defaults__ = (time.time, clock, wait)  # now, clock, wait: in their order
     usual = Options()
     limits: dict[str, float] = {name: getattr(usual, name) for name in _LIMITS}
     _defaults(Options, **{name: max(min(_LEAST_LIMIT, value), value / speed) for name, value in limits.items()})
