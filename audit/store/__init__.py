@@ -2,7 +2,7 @@
 
     Database.open(place) --> Database      checks the file, makes or migrates the schema; transactions
     Journal(database)    --> Journal       what a night of merges notes, and what it finds again after `kill -9`
-    tables.describe()    --> text          docs/database.md, from the comments that stand at the tables
+    describe.describe()  --> text          docs/database.md, from the comments that stand at the tables
 
 `tables.py` says what is kept, `migrations/` how older files come to it, `sqlite.py` and `dialect.py` hold what differs
 between the two engines. Everything else speaks SQLAlchemy's own language.

@@ -150,12 +150,14 @@ def not_to_be_written(folder: Path) -> Iterator[None]:
         finally:
             subprocess.run(["umount", "-l", str(folder)], check=True)
     else:
-        for place in (*folder.iterdir(), folder):
-            place.chmod(place.stat().st_mode & ~0o222)
+        modes = {place: place.stat().st_mode for place in (folder, *folder.iterdir())}
+        for place, mode in modes.items():
+            place.chmod(mode & ~0o222)
         try:
             yield
         finally:
-            folder.chmod(0o700)
+            for place, mode in modes.items():
+                place.chmod(mode)
 
 
 def test_a_folder_that_cannot_be_written(place: Path) -> None:

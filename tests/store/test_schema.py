@@ -160,13 +160,14 @@ def test_an_installed_package_finds_its_migrations(tmp_path: Path) -> None:
             for file in folder.glob("*.py"):
                 shutil.copy(file, target)
     migrated(tmp_path / "old 100%.db", "0001")
+    search = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
     code = (
         "import audit, sys; from audit.store import Database\n"
         "assert audit.__file__.startswith(sys.argv[1]), audit.__file__\n"
         "Database.open(sys.argv[2]).close(); assert 'alembic' in sys.modules"
     )
     arguments = [sys.executable, "-c", code, str(tmp_path / "site"), str(tmp_path / "old 100%.db")]
-    subprocess.run(arguments, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path / "site")})
+    subprocess.run(arguments, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": search})
     Database.open(tmp_path / "new.db").close()
     assert schema(tmp_path / "old 100%.db") == schema(tmp_path / "new.db")
 
