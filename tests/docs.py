@@ -2,7 +2,8 @@
 
 - docs/rules.md: the rules' manual pages.
 - docs/symptoms.md: what `diagnose` and `compat` know.
-- docs/schema/*.json: JSON Schemas of the documents that the verbs write.
+- docs/schema/*.json: JSON Schemas of the documents that the verbs read and write.
+- docs/database.md: the tables of the history database.
 - README.md: each fenced block under a line ``<!-- output: ARGUMENTS -->`` is what `fleet-audit ARGUMENTS` prints.
 """
 
@@ -17,6 +18,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from audit.batch.reports import _forecast as batch_forecast
+from audit.batch.reports import json as batch_json
+from audit.batch.schema import schema as merge_plan_schema
 from audit.buildstep import Report
 from audit.cli.app import run
 from audit.reports import _compat as compat_report
@@ -24,6 +28,7 @@ from audit.reports import _diagnosis as diagnosis_report
 from audit.reports import _forecast, _plan
 from audit.reports import json as json_report
 from audit.run import SavedRun
+from audit.store.describe import describe
 from audit.symptoms import all_symptoms
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +63,10 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "schema" / "prediction.schema.json": _tree(_forecast.schema()),
         ROOT / "docs" / "schema" / "plan.schema.json": _tree(_plan.schema()),
         ROOT / "docs" / "schema" / "build.schema.json": _tree(built),
+        ROOT / "docs" / "schema" / "merge-plan.schema.json": _tree(merge_plan_schema()),
+        ROOT / "docs" / "schema" / "merge-batch.schema.json": _tree(batch_json.schema()),
+        ROOT / "docs" / "schema" / "merge-forecast.schema.json": _tree(batch_forecast.schema()),
+        ROOT / "docs" / "database.md": describe(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
     }
 
