@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.bench.night.answers import Stage
 from tests.bench.night.command import Command, Killer, must
 from tests.bench.night.content import content, differences
 from tests.bench.night.plan import plan
-from tests.bench.night.proxy import Proxy, Stage
+from tests.bench.night.proxy import Proxy
 from tests.bench.night.stock import Stocked
 
 _STAGES: tuple[Stage, ...] = ("before", "after", "answered")
