@@ -324,8 +324,9 @@ def test_a_wait_ends_when_the_run_is_stopped(registry: Registry, dial: Dial) -> 
             waiting.result(20)
         assert time.monotonic() - began < 4
     asked = len(registry.asked)
-    with pytest.raises(Stopped):
-        client.head(named(registry))
+    for one in (client, dial(registry, limiter=Limiter(stop=stop))):
+        with pytest.raises(Stopped):
+            one.head(named(registry))
     assert len(registry.asked) == asked
 
 
@@ -421,6 +422,10 @@ def test_what_is_no_error(paced: Paced) -> None:
     with pytest.raises(ServerFailed):
         client.manifest(named(registry))
     assert client.ledger.now().errors["server"].count == 2
+    registry.spoil("GET", "/manifests/", hangs_up, times=2)
+    with pytest.raises(Unreachable):
+        client.manifest(named(registry))
+    assert client.ledger.now().errors["network"].count == 2
     with pytest.raises(ManifestUnknown):
         client.manifest(named(registry, "team/app:none"))
     assert client.ledger.now().errors["manifest-unknown"].count == 1

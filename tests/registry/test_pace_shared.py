@@ -91,9 +91,11 @@ from audit.registry.transport import Request
 
 class Full(Exception): pass
 def sleep(seconds): raise Full
-limiter = Limiter(Path(sys.argv[1]), rates={"docker.io": 0.5 + 400}, clock=lambda: 1e6, sleep=sleep, boot="x")
+limiter = Limiter(Path(sys.argv[1]), rates={"docker.io": 12000}, clock=lambda: 1e6, sleep=sleep, boot="x")
 request = Request(Call("HEAD blob", "docker.io"), "HEAD", "docker.io", "x", "robot")
 count = 0
+print("ready", flush=True)
+sys.stdin.readline()
 try:
     while True:
         limiter.before(request)
@@ -106,9 +108,16 @@ except Full:
 def test_real_processes_together_take_what_one_bucket_holds(tmp_path: Path) -> None:
     """Four processes at once: not one request more than the bucket held, and not one less."""
     command = [sys.executable, "-c", COUNT, str(tmp_path / "pace")]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
     counts = [int(process.communicate(timeout=60)[0]) for process in running]
-    assert sum(counts) == 400
+    assert sum(counts) == 12000
     assert (tmp_path / "pace").stat().st_mode & 0o777 == 0o700
 
 
