@@ -41,7 +41,8 @@ class _Limits(threading.local):
         try:
             yield
         finally:
-            self.until, self.idle = before
+            # What was waited for inside, before anything was sent, is not taken from the outer one's time either.
+            self.until, self.idle = before[0] + self.until - until, before[1]
 
 
 limits = _Limits()

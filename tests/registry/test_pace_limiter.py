@@ -342,6 +342,19 @@ def test_the_answers_time_begins_after_the_wait(registry: Registry, dial: Dial) 
     assert client.ledger.now().waited["rate"] > 0.5
 
 
+def test_an_upload_has_its_time_while_its_source_waits(registry: Registry, dial: Dial) -> None:
+    """A blob that is copied waits for its turn in the midst of its own upload, which is not cut short by that."""
+    stocked(registry)
+
+    def before(request: Request) -> None:
+        if request.call.kind == "GET blob":
+            time.sleep(0.7)  # a wait is what is looked at
+
+    client = dial(registry, before=before, answer=0.5, slowest=1e6)
+    client.copy(named(registry), named(registry, "team/other:1.0"), digest(b"layer"), 5)
+    assert registry.blobs["team/other"] == {digest(b"layer"): b"layer"}
+
+
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), 1e12])
 def test_a_rate_that_is_none(rate: float) -> None:
     """Refused at once."""
