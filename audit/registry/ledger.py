@@ -15,25 +15,25 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from audit.registry.counter import Counts
 from audit.registry.failures import NotFound, RegistryError
-from audit.value import Model
 
 
-class Errors(Model):
+class Errors(NamedTuple):
     """Errors of one class.
 
     Attributes:
-        count: how many.
+        number: how many.
         last: the last one's sentence; holds no secret.
     """
 
-    count: int
+    number: int
     last: str
 
 
-class Booked(Model):
+class Booked(NamedTuple):
     """What a ledger holds.
 
     Attributes:
@@ -108,7 +108,7 @@ class Ledger:
                 by_kind=dict(sorted(self._kinds.items())),
                 pulls=self._pulls,
                 waited=dict(sorted(self._waited.items())),
-                errors={slug: Errors(count=count, last=last) for slug, (count, last) in sorted(self._errors.items())},
+                errors={slug: Errors(*row) for slug, row in sorted(self._errors.items())},
                 bytes_read=self._read,
                 bytes_sent=self._sent,
             )

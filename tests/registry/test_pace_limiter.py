@@ -89,7 +89,7 @@ def test_each_form_of_a_wait_is_waited_once(paced: Paced, form: str) -> None:
     assert sum(paced.clocks.slept) == pytest.approx(seconds)
     assert sum(booked.waited.values()) == pytest.approx(seconds)
     assert booked.waited["abuse-limit" if error is AbuseLimit else "limit"] == pytest.approx(seconds)
-    assert booked.errors[error.slug].count == 1
+    assert booked.errors[error.slug].number == 1
     assert (booked.requests, booked.pulls) == (2, 1)
     assert paced.pace().nominal == 600
 
@@ -139,7 +139,7 @@ def test_a_longer_pause_than_allowed_is_an_error(registry: Registry, dial: Dial)
         client.head(named(registry))
     assert told.value.after == pytest.approx(3600)
     assert len(registry.asked) == 1
-    assert client.ledger.now().errors["abuse-limit"].count == 2
+    assert client.ledger.now().errors["abuse-limit"].number == 2
     assert not paced.clocks.slept
 
 
@@ -206,7 +206,7 @@ def test_refused_pulls_stop_reads_only(paced: Paced) -> None:
     paced.clocks.sleep(6 * 3600 + 1)
     registry.spoilt.clear()
     client.manifest(named(registry))
-    assert client.ledger.now().errors["pull-quota"].count == 5
+    assert client.ledger.now().errors["pull-quota"].number == 5
 
 
 # ------------------------------------------------------------------- logins
@@ -399,9 +399,9 @@ def test_each_ledger_has_its_own_share(paced: Paced) -> None:
     app, bad, whole = ledgers["app"].now(), ledgers["bad"].now(), client.ledger.now()
     assert (app.requests, app.pulls, app.errors) == (15, 15, {})
     assert (bad.requests, bad.pulls) == (5, 0)
-    assert bad.errors["invalid"].count == 5
+    assert bad.errors["invalid"].number == 5
     assert bad.errors["invalid"].last.isprintable()
-    assert (whole.requests, whole.pulls, whole.errors["invalid"].count) == (20, 15, 5)
+    assert (whole.requests, whole.pulls, whole.errors["invalid"].number) == (20, 15, 5)
     assert client.counts.requests == 20
 
 
@@ -434,11 +434,11 @@ def test_what_is_no_error(paced: Paced) -> None:
     registry.spoil("GET", "/manifests/", answers(500, "oops"), times=2)
     with pytest.raises(ServerFailed):
         client.manifest(named(registry))
-    assert client.ledger.now().errors["server"].count == 2
+    assert client.ledger.now().errors["server"].number == 2
     registry.spoil("GET", "/manifests/", hangs_up, times=2)
     with pytest.raises(Unreachable):
         client.manifest(named(registry))
-    assert client.ledger.now().errors["network"].count == 2
+    assert client.ledger.now().errors["network"].number == 2
     with pytest.raises(ManifestUnknown):
         client.manifest(named(registry, "team/app:none"))
-    assert client.ledger.now().errors["manifest-unknown"].count == 1
+    assert client.ledger.now().errors["manifest-unknown"].number == 1

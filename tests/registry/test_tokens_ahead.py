@@ -149,7 +149,7 @@ def test_those_who_wait_share_a_failure(bearer: Registry, dial: Dial) -> None:
     assert {type(error) for error in errors} == {ServerFailed}
     assert len({id(error) for error in errors}) == 6, "each thread has an error of its own"
     assert client.counts.tokens == 2
-    assert client.ledger.now().errors["server"].count == 2
+    assert client.ledger.now().errors["server"].number == 2
     client.manifest(named(bearer))
     assert client.counts.tokens == 3
 
