@@ -55,7 +55,7 @@ class Outcome:
         old = _report(self.earlier.detail) if self.earlier is not None and self.earlier.detail else None
         errors = {one.kind: one for one in old.errors} if old else {}
         for kind, seen in now.errors.items():
-            count = seen.count + (errors[kind].count if kind in errors else 0)
+            count = seen.number + (errors[kind].count if kind in errors else 0)
             errors[kind] = ErrorSeen(kind=kind, count=count, last=seen.last)
         return TagReport(
             tag=self.tag.familiar, state=self.state or "left", digest=self.digest, before=self.before,

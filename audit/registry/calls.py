@@ -165,6 +165,8 @@ class Calls:
                 if answer.status not in wanted:
                     self._fail(ask, answer)
                 head = ask.method == "HEAD"
+                if head:
+                    answer.read()  # there is no body; but what was read to its end leaves its connection to the next
                 body = b"" if head else answer.whole(limit) if answer.status < 400 else answer.beginning()
                 return Answer(answer.status, answer.headers, body, answer.url, answer.request)
 

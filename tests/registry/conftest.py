@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from audit.registry import ONCE, Client, Credentials, Options
+from audit.registry.pace import bucket
 from tests.farm.registry import PASSWORD, USER, Registry, serving
 
 ROBOT = Credentials(username=USER, password=PASSWORD)
@@ -119,3 +120,9 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
         pem += key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         made.path(name).write_bytes(pem)
     return made
+
+
+@pytest.fixture(autouse=True)
+def whole_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket that holds a whole minute's worth, so that the figures of these tests are round ones."""
+    monkeypatch.setattr(bucket, "BURST", 1.0)

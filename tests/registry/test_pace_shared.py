@@ -106,7 +106,7 @@ except Full:
 
 
 def test_real_processes_together_take_what_one_bucket_holds(tmp_path: Path) -> None:
-    """Four processes at once: not one request more than the bucket held, and not one less."""
+    """Four processes at once: not one request more than the bucket held (57 seconds' worth), and not one less."""
     command = [sys.executable, "-c", COUNT, str(tmp_path / "pace")]
     running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
     for process in running:
@@ -117,7 +117,7 @@ def test_real_processes_together_take_what_one_bucket_holds(tmp_path: Path) -> N
         process.stdin.write(b"\n")
         process.stdin.flush()
     counts = [int(process.communicate(timeout=60)[0]) for process in running]
-    assert sum(counts) == 12000
+    assert sum(counts) == 0.95 * 12000
     assert (tmp_path / "pace").stat().st_mode & 0o777 == 0o700
 
 

@@ -3,8 +3,9 @@
 Pure: a state and a moment in, a state out. Moments are seconds of any clock that does not go back, rates requests a
 minute.
 
-- The bucket fills at the present rate and holds a minute's worth of the *present* rate, so after a halving its burst is
-  halved too. In any span of t seconds no more than ``rate * t / 60 + rate`` requests are granted.
+- The bucket fills at the present rate and holds 57 seconds' worth of the *present* rate, so after a halving its burst is
+  halved too. In any span of t seconds no more than ``rate * t / 60 + 0.95 * rate`` requests are granted: a registry that
+  allows a minute's worth at once is left some room, since what leaves here evenly arrives there in bunches.
 - A 429 empties it, halves the rate (not below a 32nd of the nominal one, nor below 6 a minute) and pauses everything.
   It fills during the pause, at the halved rate: a registry that has asked for a minute of quiet has then seen a minute
   of quiet, and what has gathered, half a minute's worth at the old rate after a pause of 60 s, is spent at once where
@@ -25,6 +26,8 @@ NEVER = -1e9
 """A moment before every other."""
 LEAST_RATE, LEAST_SHARE = 6.0, 32.0
 LEAST_LEARNED = 60.0
+BURST = 0.95
+"""Of a minute's worth."""
 GROWS, STEP, LONGEST_STEP = 0.1, 2.5, 60.0
 TOO_FAST, CALM = 60.0, 600.0
 _SPAN = 10.0
@@ -75,8 +78,8 @@ def fresh(nominal: float | None, now: float) -> Bucket:
 
 
 def burst(rate: float) -> float:
-    """What a bucket holds: a minute's worth, and one request at least."""
-    return max(rate, 1.0) if rate else 0.0
+    """What a bucket holds: nearly a minute's worth, and one request at least."""
+    return max(BURST * rate, 1.0) if rate else 0.0
 
 
 def to_nominal(bucket: Bucket, nominal: float | None) -> Bucket:

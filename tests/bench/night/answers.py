@@ -94,8 +94,7 @@ class Answers:
         count.by_kind[asked.kind] += 1
         if asked.repository:
             count.by_repository[asked.repository] += 1
-        count.last = self.clock.now()
-        count.first = count.last if count.first is None else count.first
+        count.came(self.clock.now())
         return count.requests
 
     async def _answered(

@@ -22,6 +22,7 @@ class Count:
         faults: what the proxy itself could not do; a run with any is worth nothing.
         issued: tokens.
         first, last: simulated seconds of the first and of the last request.
+        each_minute: requests by simulated minute since the first.
     """
 
     by_kind: Counter[str] = field(default_factory=Counter)
@@ -35,6 +36,14 @@ class Count:
     issued: int = 0
     first: float | None = None
     last: float = 0.0
+    each_minute: Counter[int] = field(default_factory=Counter)
+
+    def came(self, now: float) -> None:
+        """A request came at that moment, in simulated seconds."""
+        if self.first is None:
+            self.first = now
+        self.last = now
+        self.each_minute[int((now - self.first) / 60)] += 1
 
     @property
     def requests(self) -> int:
@@ -58,6 +67,7 @@ class Count:
             "puts": self.puts,
             "tokens_issued": self.issued,
             "minutes": round(self.minutes, 2),
+            "each_minute": [self.each_minute[minute] for minute in range(max(self.each_minute, default=-1) + 1)],
             "dangling": self.dangling,
             "faults": self.faults,
         }
