@@ -88,7 +88,7 @@ class Options:
     connect: float = 10.0
     idle: float = 30.0
     answer: float = 60.0
-    token: float = 15.0
+    token: float = 10.0
     helper: float = 15.0
     slowest: float = 10_000.0
     connections: int = 8

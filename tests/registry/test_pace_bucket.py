@@ -82,13 +82,13 @@ def test_it_never_falls_below_the_floor() -> None:
 
 
 def test_it_grows_back_in_steps() -> None:
-    """A tenth of the nominal rate every 2.5 s after the pause, not within it, and never beyond."""
+    """A tenth of the nominal rate every 1.5 s after the pause, not within it, and never beyond."""
     bucket = limited(fresh(300, 0.0), 0.0, 10.0, "limit", sent=0.0)
-    assert advance(bucket, 12.4).rate == 150
-    assert advance(bucket, 12.5).rate == 180
-    assert advance(bucket, 22.5).rate == 300
+    assert advance(bucket, 11.4).rate == 150
+    assert advance(bucket, 11.5).rate == 180
+    assert advance(bucket, 17.5).rate == 300
     assert advance(bucket, 999.0).rate == 300
-    assert advance(advance(bucket, 13.0), 22.5).rate == 300, "looking at it changes nothing"
+    assert advance(advance(bucket, 12.0), 17.5).rate == 300, "looking at it changes nothing"
 
 
 def test_growing_too_fast_is_learned_and_forgotten() -> None:
@@ -100,9 +100,9 @@ def test_growing_too_fast_is_learned_and_forgotten() -> None:
         now += 1.0 + bucket.step
         bucket = advance(bucket, now)
         now += 0.1
-    assert steps == [2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
+    assert steps == [1.5, 3.0, 6.0, 12.0, 24.0, 48.0, 60.0]
     assert advance(bucket, bucket.paused + 599).step == 60
-    assert advance(bucket, bucket.paused + 600).step == 2.5
+    assert advance(bucket, bucket.paused + 600).step == 1.5
 
 
 def test_an_unknown_rate_is_learned_from_the_first_429() -> None:
@@ -335,7 +335,7 @@ def test_garbage_is_refused(raw: bytes) -> None:
     ("old", "new"),
     [
         (b"150.0", b"1e99"), (b"150.0", b"NaN"), (b"150.0", b"-3.0"), (b"150.0", b'"x"'), (b"150.0", b"301.0"),
-        (b"80.0", b"999999.0"), (b"[1,", b"[2,"), (b"[1,", b'["1",'), (b"false", b"0"), (b"2.5", b"0.0"),
+        (b"80.0", b"999999.0"), (b"[1,", b"[2,"), (b"[1,", b'["1",'), (b"false", b"0"), (b"1.5", b"0.0"),
         (b'"abuse-limit"', b'"' + b"x" * 999 + b'"'), (b"[1,", b"[" * 100_000),
     ],
 )  # fmt: skip

@@ -180,7 +180,7 @@ def test_a_token_call_has_its_own_limit(bearer: Registry, dial: Dial) -> None:
         client.manifest(named(bearer))
     done.set()
     assert time.monotonic() - began < 5
-    assert Options().token == 15
+    assert Options().token == 10
     with pytest.raises(UsageError, match="token"):
         Options(token=0)
 

@@ -3,15 +3,15 @@
 Pure: a state and a moment in, a state out. Moments are seconds of any clock that does not go back, rates requests a
 minute.
 
-- The bucket fills at the present rate and holds 57 seconds' worth of the *present* rate, so after a halving its burst is
-  halved too. In any span of t seconds no more than ``rate * t / 60 + 0.95 * rate`` requests are granted: a registry that
-  allows a minute's worth at once is left some room, since what leaves here evenly arrives there in bunches.
+- The bucket fills at the present rate and holds 57 seconds' worth of the *present* rate, so after a halving its burst
+  is halved too. In any span of t seconds no more than ``rate * t / 60 + 0.95 * rate`` requests are granted: a registry
+  that allows a minute's worth at once is left some room, since what leaves here evenly arrives there in bunches.
 - A 429 empties it, halves the rate (not below a 32nd of the nominal one, nor below 6 a minute) and pauses everything.
   It fills during the pause, at the halved rate: a registry that has asked for a minute of quiet has then seen a minute
   of quiet, and what has gathered, half a minute's worth at the old rate after a pause of 60 s, is spent at once where
   there is a backlog. Were it not to fill, each 429 would cost its pause twice.
 - Several 429s of requests that were on their way already when the rate was halved are one: they tell nothing new.
-- It grows by a tenth of the nominal rate after every 2.5 s without a 429. Where one comes within a minute of having
+- It grows by a tenth of the nominal rate after every 1.5 s without a 429. Where one comes within a minute of having
   grown, growing was too fast: the interval doubles, up to a minute, and is forgotten after ten minutes without one.
 - Where no rate is known, nothing is held back until the first 429; that one teaches a rate: half of what was sent in
   the last ten seconds. It grows back to what was sent then, and is forgotten after ten minutes without a 429, since
@@ -28,7 +28,7 @@ LEAST_RATE, LEAST_SHARE = 6.0, 32.0
 LEAST_LEARNED = 60.0
 BURST = 0.95
 """Of a minute's worth."""
-GROWS, STEP, LONGEST_STEP = 0.1, 2.5, 60.0
+GROWS, STEP, LONGEST_STEP = 0.1, 1.5, 60.0
 TOO_FAST, CALM = 60.0, 600.0
 _SPAN = 10.0
 _WHOLE = 1 - 1e-9

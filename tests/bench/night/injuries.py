@@ -83,9 +83,8 @@ class Injuries:
         draw = random.Random(f"injuries {seed}")
         self.wounds = wounds
         once: list[Form | Literal["expired"]] = [*wounds.forms, *(["expired"] * wounds.expired)]  # type: ignore[list-item]  # a list of one literal is taken for one of str
-        places = draw.sample(
-            range(wounds.span // 20, max(wounds.span * 4 // 5, wounds.span // 20 + len(once))), len(once)
-        )
+        first, part = wounds.span // 20, max(wounds.span * 3 // 4 // max(len(once), 1), 1)
+        places = [first + number * part + draw.randrange(part) for number in range(len(once))]  # one in each part
         draw.shuffle(once)
         self._once = dict(zip(places, once, strict=True))
         self._number = 0

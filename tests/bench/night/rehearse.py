@@ -28,7 +28,7 @@ from tests.lab import Lab
 PHASES = ("cold", "again", "unread", "attested", "kills")
 """In their order. ``again`` is that of ``cold``, and is left out with it."""
 KILL_SCALE = 0.05
-SPEED = 15.0
+SPEED = 10.0
 _UNLIMITED = 1e9
 _TOKEN_SECONDS = 300.0
 
