@@ -22,6 +22,7 @@ from audit.batching.tagging import before, look, write
 from audit.batching.unit import Bringing
 from audit.batching.verdicts import verdict
 from audit.errors import StepError
+from audit.image.reference import Reference
 from audit.kept import Kept
 from audit.merging import expect, prepare
 from audit.registry import RegistryError
@@ -49,6 +50,7 @@ class Batch:
         times: the clocks.
         stop: set by a signal.
         tell: told what a person should know, line by line.
+        succeeded: called after a success with a new token: what a process after us may use is to be kept.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Batch:
         times: Times | None = None,
         stop: threading.Event | None = None,
         tell: Callable[[str], None] = lambda _line: None,
+        succeeded: Callable[[], None] = lambda: None,
     ) -> None:
         """Take up the run that was not ended, or begin one; no registry is asked yet.
 
@@ -89,6 +92,7 @@ class Batch:
         self._placing = Placing(journal, youngest=times.now() - wishes.known_for)
         self._reader = Reader(self.shared)
         self._standing = Standing(client, self._tags)
+        self._succeeded, self._tokens = succeeded, 0
         self._belief: dict[str, float] = {}
         self._helpers = 1
         self._recall()
@@ -210,12 +214,21 @@ class Batch:
         self.shared.check()
         try:
             work(job)
+            self._keep()
         except (StoppedError, JournalFailed):
             raise
         except StepError as error:
             if self.shared.stop.is_set():
                 raise StoppedError("stopped") from None
             self._failed(job, error)
+
+    def _keep(self) -> None:
+        """Once for each token, for whoever takes this run up."""
+        tokens = self.shared.client.counts.tokens
+        with self.shared.lock:
+            fresh, self._tokens = tokens > self._tokens, tokens
+        if fresh:
+            self._succeeded()
 
     def _read(self, job: Job) -> None:
         """Settle what needs no merge; of the rest, have the sources' manifests at hand."""
@@ -247,7 +260,7 @@ class Batch:
         for one in opened:
             with charged(one.ledger):
                 before(self._standing, one)
-            self._belief.setdefault(one.tag.name, 1.0 if self._standing.has_any(one.tag) else 0.0)
+            self._belief.setdefault(one.tag.name, self._believed(one.tag))
         bringing = Bringing(self.shared, self._placing, step, self._helpers, self._belief)
         if any(one.before != step.merged.digest for one in opened):
             with charged(job.ledger):
@@ -256,6 +269,12 @@ class Batch:
             with charged(one.ledger):
                 write(self.shared, self._standing, job, one, step, bringing, partial(self._noted, job=job))
             self._note(one, job)
+
+    def _believed(self, tag: Reference) -> float:
+        """Whether to try if a repository has what the journal knows nothing of: where others have filled it before."""
+        strange = not self.row.resumed and not any(one.tag.name == tag.name for job in self.jobs if job.stood
+                                                   for one in job.outcomes)  # fmt: skip
+        return 1.0 if strange and self._standing.has_any(tag) else 0.0
 
     def _again(self, job: Job) -> None:
         """A parked job, from its beginning: what it has read and placed is not asked for again."""
@@ -302,6 +321,8 @@ class Batch:
                 tag = next(one.tag for job in self.parked for one in job.open)
                 self._waiting = Waiting(registry=tag.registry, reason="parked", seconds=soonest - now)
                 self.shared.pause(soonest - now)
+                for job in self.parked:
+                    job.ledger.waited("parked", soonest - now)
                 self._waiting = None
                 continue
             with self.shared.lock:

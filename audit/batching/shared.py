@@ -11,6 +11,7 @@ from audit.errors import StepError
 from audit.image.reference import Reference
 from audit.kept import Kept
 from audit.registry.confirmed import ConfirmingClient
+from audit.registry.ledger import Books
 from audit.store import Journal
 
 
@@ -84,12 +85,14 @@ class Shared:
         if self.stop.is_set():
             raise StoppedError("stopped")
 
-    def pause(self, seconds: float) -> None:
-        """Wait, unless the batch is to end.
+    def pause(self, seconds: float, reason: str = "") -> None:
+        """Wait, unless the batch is to end; with a reason, the wait is booked.
 
         Raises:
             StoppedError: it is.
         """
+        if reason:
+            Books(self.client.ledger).waited(reason, seconds)
         if self.times.wait(self.stop, seconds):
             raise StoppedError("stopped")
 

@@ -99,7 +99,7 @@ def _seen(shared: Shared, standing: Standing, outcome: Outcome, wanted: str) -> 
     if shared.client.acknowledged(outcome.tag) == wanted:
         return
     for pause in (0.0, *LAG):
-        shared.pause(pause)
+        shared.pause(pause, "lag" if pause else "")
         found = standing.head(outcome.tag)
         if found == wanted:
             return

@@ -21,6 +21,8 @@ from audit.registry import Invalid, MissingParts, NotFound
 
 LAG = (1.0, 3.0, 9.0)
 """Seconds between rounds where a registry says that it lacks what it has just taken; then it is a failure."""
+_ROUNDS = 8
+"""So often is a manifest put at most; a registry may name what it lacks little by little."""
 _RACES = ("quay.io",)
 """Registries that take one manifest under two names at once for a wrong one (jib#2470, buildah#2594)."""
 
@@ -136,7 +138,9 @@ class Bringing:
             try:
                 self._put(put)
             except MissingParts as error:
-                lacking = {place for place in unknown if place.digest in error.digests} or set(unknown)
+                lacking = {place for place in unknown if place.digest in error.digests}
+                if len(lacking) < 2:  # some registries name only the first that they lack
+                    lacking = set(unknown)
                 self.belief[target] = 1.0 - len(lacking) / len(unknown)
                 self.placing.gone([place for place in wanted if place.digest in error.digests])
                 for place in unknown:
@@ -161,18 +165,19 @@ class Bringing:
     ) -> None:
         """Until the registry has all that a manifest names.
 
-        The first time that it lacks what it has just taken, it is only waited for.
+        Where it lacks what it has just taken, it is waited for, the first time without bringing that again.
         """
-        for number in range(len(LAG) + 1):
+        pauses = list(LAG)
+        for number in range(_ROUNDS):
             try:
                 do()
             except MissingParts as error:
-                if number == len(LAG):
+                slow = ours(error.digests) if error.digests else number > 0
+                if number == _ROUNDS - 1 or (slow and not pauses):
                     raise
-                slow = number == 0 and bool(error.digests) and ours(error.digests)
-                if slow or number > 0:
-                    self.shared.pause(LAG[number])
-                if not slow:
+                if slow:
+                    self.shared.pause(pauses.pop(0), "lag")
+                if not slow or len(pauses) < len(LAG) - 1:
                     again(error.digests)
             else:
                 return

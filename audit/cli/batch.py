@@ -143,6 +143,7 @@ def _run(
     from audit.cli import check
     from audit.cli.batchout import write
     from audit.cli.batchview import viewing
+    from audit.cli.registries import remember
 
     names = dict.fromkeys(name.registry for unit in some for name in (*unit.tags, *_sources(unit)))
     stop, stopped = threading.Event(), list[int]()
@@ -157,8 +158,10 @@ def _run(
             print(f"fleet-audit: {inert.terminal(line)}", file=sys.stderr)
 
     with _guard(plan.name), check._signals(stop, stopped), _client(settings, list(names), night, stop) as client:
+        kept = _kept(night)
         batch = Batch(
-            client, journal, plan, some, kept=_kept(night), wishes=wishes, stop=stop, tell=tell
+            client, journal, plan, some, kept=kept, wishes=wishes, stop=stop, tell=tell,
+            succeeded=lambda: remember(client, kept),
         )  # fmt: skip
         if batch.row.resumed and not night.quiet:
             print(f"fleet-audit: going on with run {batch.row.id}, which was cut off", file=sys.stderr)

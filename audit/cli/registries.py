@@ -111,10 +111,17 @@ def opened(
                 for name in known:
                     kept.forget(_key(name))
             raise
-        client.keep_tokens()
-        for name, one in client.challenges.items():
-            if name not in known and one.scheme in ("bearer", "basic"):
-                kept.note(_key(name), json.dumps([one.scheme, one.realm, one.service]))
+        remember(client, kept)
+
+
+def remember(client: ConfirmingClient, kept: Kept) -> None:
+    """Leave to a later run what this one was told: tokens, and how registries ask; only after a success."""
+    client.keep_tokens()
+    for name, one in client.challenges.items():
+        if one.scheme in ("bearer", "basic"):
+            said = json.dumps([one.scheme, one.realm, one.service])
+            if kept.noted(_key(name), youngest=time.time() - _CHALLENGE_AGE) != said:
+                kept.note(_key(name), said)
 
 
 def _key(name: str) -> str:

@@ -15,7 +15,7 @@ from audit.registry._said import one_line
 from audit.registry.after import after
 from audit.registry.failures import Call, Headers, RegistryError
 
-_MOST_ERRORS, _MOST_DIGESTS = 20, 1000
+_MOST_ERRORS, _MOST_DIGESTS = 1000, 1000
 _DIGEST = re.compile(r"\b(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\b")
 
 

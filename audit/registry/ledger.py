@@ -160,8 +160,8 @@ class Books:
             ledger.moved(read=read, sent=sent)
 
     def failed(self, error: RegistryError) -> None:
-        """One more error, once, however many places tell of it; a HEAD that finds nothing has done its work."""
-        if error.booked or (isinstance(error, NotFound) and error.call.kind.startswith("HEAD")):
+        """One more error, once, however many places tell of it; who asks whether there is something is told by no."""
+        if error.booked or (isinstance(error, NotFound) and error.call.kind.startswith(("HEAD", "GET tags"))):
             return
         error.booked = True
         for ledger in self._all():

@@ -24,8 +24,8 @@ def quicken(speed: float) -> None:
     - `audit.registry.retry.Retry`: `sleep` and `clock`; its own figures stay in simulated seconds.
     - `audit.registry.pace.Limiter`: likewise; UNIX time stays as it is, since registries name dates in it.
     - `audit.batching.shared.Times`: `clock` and `wait`, for parked tags and registries that are slow to show.
-    - `audit.registry.options.Options`: `connect`, `idle`, `answer`, `token`, `helper`, which are handed to the operating
-      system and so are divided; none is less than 1.5 real seconds.
+    - `audit.registry.options.Options`: `connect`, `idle`, `answer`, `token`, `helper`, which the operating
+      system is given and so are divided; none is less than 1.5 real seconds.
 
     Tokens live in real seconds: the proxy says how long.
 
