@@ -3,10 +3,11 @@
     batch = Batch(client, journal, plan, units(plan.entries), kept=kept, wishes=Wishes())
     report = batch.run()
 
-The rooms: `running` is the batch with its threads, windows and parked tags; `unit` is one set of sources on its way to
-its tags; `placing` knows what stands in the target repositories and lets each thing be brought by one thread alone;
-`reading` gets the sources' manifests; `standing` says what the tags stood for before; `verdicts` says what an error
-means for the rest; `guard` keeps two batches apart; `rollback` takes a run back.
+The rooms: `running` is the batch with its threads, windows and patience, `working` what is done with one set of sources
+(`jobs`): `reading` gets the sources' manifests, `unit` brings what is missing, `placing` knows what stands in the target
+repositories and lets each thing be brought by one thread alone, `standing` says what the tags stood for before,
+`tagging` writes them, `noting` keeps it. `trouble` parks and gives up, as `verdicts` says of each error; `guard` keeps
+two batches apart; `rollback` takes a run back.
 
 What an index holds is `audit.image.index`'s, what is asked of a registry `audit.engines.merge.registry`'s: a batch only
 does each part once for all.

@@ -47,7 +47,13 @@ class Reader:
             MergeRefused: its index names what is not there.
             RegistryError: it cannot be read.
         """
-        digest = self._top(source.reference)
+        try:
+            digest = self._top(source.reference)
+        except NotFound as error:
+            raise MergeRefused(
+                f"{source} is not there ({error.slug}, HTTP {error.status}); push it, or wait for its build, and give "
+                "the same command again"
+            ) from None
         raw = self.raw(digest)
         for child in _children(raw, attestations=attestations) if raw is not None else ():
             try:

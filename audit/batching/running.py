@@ -6,33 +6,27 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from functools import partial
 from pathlib import Path
 
 from audit import __version__
 from audit.batch import UNDONE, BatchPlan, BatchReport, TagState, Unit
 from audit.batch.order import base_first
 from audit.batch.progress import Waiting
-from audit.batching.jobs import Job, Outcome, jobs_of
-from audit.batching.placing import Placing
-from audit.batching.reading import Reader
+from audit.batching.jobs import Job, jobs_of
 from audit.batching.shared import Shared, StoppedError, Times, Wishes
-from audit.batching.standing import Standing
-from audit.batching.tagging import before, look, write
-from audit.batching.unit import Bringing
-from audit.batching.verdicts import verdict
+from audit.batching.trouble import Trouble
+from audit.batching.working import Work
 from audit.errors import StepError
-from audit.image.reference import Reference
 from audit.kept import Kept
-from audit.merging import expect, prepare
-from audit.registry import RegistryError
+from audit.merging import expect
 from audit.registry.confirmed import ConfirmingClient
-from audit.registry.ledger import charged
 from audit.registry.pace import PaceNow
 from audit.store import Journal, JournalFailed
 
 _MOST_SCOPES = 10
 """Repositories that one token is asked for at once; token servers have limits of their own."""
+_KNOWN_KEPT, _RUNS_KEPT = 30 * 86400.0, 400 * 86400.0
+"""Seconds after which the journal forgets."""
 RESUMED_FOR = 86400.0
 """Seconds: a run that was begun longer ago and has no end is not taken up again; its tags are looked at anew."""
 
@@ -85,17 +79,13 @@ class Batch:
         )
         self.shared = Shared(client, journal, kept, wishes, times, self.row.id, stop or threading.Event(), tell)
         self.began = times.clock()
-        self.parked: list[Job] = []
         self.phase = "beginning"
         self._waiting: Waiting | None = None
         self._tags = [tag for job in self.jobs for tag in job.unit.tags]
-        self._placing = Placing(journal, youngest=times.now() - wishes.known_for)
-        self._reader = Reader(self.shared)
-        self._standing = Standing(client, self._tags)
         self._succeeded, self._tokens = succeeded, 0
-        self._belief: dict[str, float] = {}
-        self._helpers = 1
         self._recall()
+        self._trouble = Trouble(self.shared)
+        self._work = Work(self.shared, self._trouble, self.jobs, fresh=not self.row.resumed)
 
     def run(self) -> BatchReport:
         """Merge all of it; returns when every tag has come to its end, patience has, or a signal came.
@@ -107,13 +97,14 @@ class Batch:
         try:
             for window in self._windows():
                 self.phase = "reading"
-                self._each(window, self._read)
+                self._each(window, self._work.read)
                 self.phase = "merging"
-                blobs = {job.unit.key: self._reader.blobs_of(job.unit) for job in window if job.open}
-                ready = {job.unit.key: job for job in window if job.open and job not in self.parked}
+                parked = {job.unit.key for job in self._trouble.parked}
+                ready = {job.unit.key: job for job in window if job.open and job.unit.key not in parked}
+                blobs = {key: self._work.reader.blobs_of(job.unit) for key, job in ready.items()}
                 ordered = base_first([job.unit for job in ready.values()], blobs)
-                self._each([ready[unit.key] for unit in ordered], self._merge)
-                self._reader.forget()
+                self._each([ready[unit.key] for unit in ordered], self._work.merge)
+                self._work.reader.forget()
             self.phase = "parked tags again"
             self._come_back()
             self.phase = "finished"
@@ -192,13 +183,13 @@ class Batch:
         connections = self.shared.wishes.connections
         first = 0
         if not self.shared.client.challenges:
-            self._helpers, first = 1, 1
+            self._work.helpers, first = 1, 1
             self._guarded(jobs[0], work)
         rest = jobs[first:]
         if not rest:
             return
         many = min(connections, len(rest))
-        self._helpers = max(1, connections // many)
+        self._work.helpers = max(1, connections // many)
         with ThreadPoolExecutor(many, thread_name_prefix="batch") as pool:
             futures = [pool.submit(self._guarded, job, work) for job in rest]
             try:
@@ -220,7 +211,7 @@ class Batch:
         except StepError as error:
             if self.shared.stop.is_set():
                 raise StoppedError("stopped") from None
-            self._failed(job, error)
+            self._trouble.failed(job, error)
 
     def _keep(self) -> None:
         """Once for each token, for whoever takes this run up."""
@@ -230,125 +221,35 @@ class Batch:
         if fresh:
             self._succeeded()
 
-    def _read(self, job: Job) -> None:
-        """Settle what needs no merge; of the rest, have the sources' manifests at hand."""
-        if self._refused(job):
-            return
-        job.attempts += 1
-        for one in job.open:
-            one.attempts += 1
-        for one in job.open:
-            with charged(one.ledger):
-                look(self.shared, self._standing, job, one)
-            if one.state is not None:
-                self._note(one, job)
-        if not job.open:
-            return
-        with charged(job.ledger):
-            for source in job.unit.entry.sources:
-                self._reader.digest_of(source, attestations=job.unit.entry.attest != "drop")
-
-    def _merge(self, job: Job) -> None:
-        opened, entry = job.open, job.unit.entry
-        if self._refused(job):
-            return
-        with charged(job.ledger):
-            step = prepare(
-                self._reader.sources(job.unit), [one.tag for one in opened], attest=entry.attest,
-                orphans=entry.orphans, annotations=entry.annotations, prefer_index=entry.prefer_index,
-            )  # fmt: skip
-        for one in opened:
-            with charged(one.ledger):
-                before(self._standing, one)
-            self._belief.setdefault(one.tag.name, self._believed(one.tag))
-        bringing = Bringing(self.shared, self._placing, step, self._helpers, self._belief)
-        if any(one.before != step.merged.digest for one in opened):
-            with charged(job.ledger):
-                bringing.bring()
-        for one in opened:
-            with charged(one.ledger):
-                write(self.shared, self._standing, job, one, step, bringing, partial(self._noted, job=job))
-            self._note(one, job)
-
-    def _believed(self, tag: Reference) -> float:
-        """Whether to try if a repository has what the journal knows nothing of: where others have filled it before."""
-        strange = not self.row.resumed and not any(one.tag.name == tag.name for job in self.jobs if job.stood
-                                                   for one in job.outcomes)  # fmt: skip
-        return 1.0 if strange and self._standing.has_any(tag) else 0.0
-
-    def _again(self, job: Job) -> None:
-        """A parked job, from its beginning: what it has read and placed is not asked for again."""
-        self._read(job)
-        if job.open:
-            self._merge(job)
-
-    def _refused(self, job: Job) -> bool:
-        """Whether its repository takes nothing from us, as another tag has found out."""
-        for one in job.open:
-            why = self.shared.closed_for(one.tag)
-            if why is not None:
-                one.state, one.why = "failed", why
-                self._note(one, job)
-        return not job.open
-
-    def _failed(self, job: Job, error: StepError) -> None:
-        found = verdict(error, max(1, job.attempts))
-        if found.closes and isinstance(error, RegistryError):
-            tag = job.open[0].tag if job.open else job.unit.tags[0]
-            if found.closes == "registry":
-                self.shared.close(error.call.host, str(error))
-            self.shared.close(tag.name if found.closes == "repository" else tag.registry, str(error))
-        for one in job.open:
-            one.state, one.why = ("parked" if found.what == "park" else "failed"), str(error)
-            self._note(one, job)
-        if found.what == "park":
-            job.not_before = self.shared.times.clock() + found.seconds
-            with self.shared.lock:
-                if job not in self.parked:
-                    self.parked.append(job)
-
     def _come_back(self) -> None:
         """Take up parked jobs when their time has come, until none is left or patience has ended."""
         times, wishes = self.shared.times, self.shared.wishes
         last = times.clock()
-        while self.parked:
-            now = times.clock()
-            due = [job for job in self.parked if job.not_before <= now]
-            if not due:
-                soonest = min(job.not_before for job in self.parked)
-                if soonest - last > wishes.patience:
-                    return
-                tag = next(one.tag for job in self.parked for one in job.open)
-                self._waiting = Waiting(registry=tag.registry, reason="parked", seconds=soonest - now)
-                self.shared.pause(soonest - now)
-                for job in self.parked:
-                    job.ledger.waited("parked", soonest - now)
-                self._waiting = None
+        while parked := self._trouble.parked:
+            due = self._trouble.due()
+            if due:
+                before = sum(len(job.open) for job in due)
+                self._each(due, self._work.again)
+                if sum(len(job.open) for job in due) < before:
+                    last = times.clock()
                 continue
-            with self.shared.lock:
-                self.parked = [job for job in self.parked if job not in due]
-            before = sum(len(job.open) for job in due)
-            self._each(due, self._again)
-            if sum(len(job.open) for job in due) < before:
-                last = times.clock()
-
-    def _note(self, one: Outcome, job: Job) -> None:
-        """Keep in the journal what became of a tag."""
-        self._noted(one, one.state or "planned", job=job)
-        if one.state in ("done", "unchanged") and one.digest is not None:
-            self.journal.stands(one.name, one.digest, unit=job.unit.key, run=self.row.id)
-
-    def _noted(self, one: Outcome, state: str, *, job: Job) -> None:
-        self.journal.note(
-            self.row.id, one.name, unit=job.unit.key, state=state, digest=one.digest, before=one.before,
-            before_known=one.before_known, why=one.why, detail=one.report().model_dump(mode="json"),
-            wait=state == "tagging",
-        )  # fmt: skip
+            soonest = min(job.not_before for job in parked)
+            if soonest - last > wishes.patience:
+                return
+            seconds = max(0.0, soonest - times.clock())
+            registry = next(one.tag.registry for job in parked for one in job.open)
+            self._waiting = Waiting(registry=registry, reason="parked", seconds=seconds)
+            self.shared.pause(seconds)
+            for job in parked:
+                job.ledger.waited("parked", seconds)
+            self._waiting = None
 
     def _end(self, stopped: str) -> BatchReport:
         report = self.report(stopped)
         state = "stopped" if stopped else "left" if any(tag.state in UNDONE for tag in report.tags) else "done"
         if not stopped:
+            now = self.shared.times.now()
+            self.journal.expire(known_before=now - _KNOWN_KEPT, runs_before=now - _RUNS_KEPT)
             self.journal.end(self.row.id, state, report.model_dump(mode="json", exclude={"tags"}))
         self.journal.flush()
         return report

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from audit.errors import StepError
-from audit.image.reference import Reference
 from audit.kept import Kept
 from audit.registry.confirmed import ConfirmingClient
 from audit.registry.ledger import Books
@@ -62,7 +61,6 @@ class Shared:
     Attributes:
         run: its id in the journal.
         stop: set by a signal.
-        closed: repositories and registries that take nothing from us, with the reason.
     """
 
     client: ConfirmingClient
@@ -73,7 +71,6 @@ class Shared:
     run: str
     stop: threading.Event
     tell: Callable[[str], None]
-    closed: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check(self) -> None:
@@ -95,13 +92,3 @@ class Shared:
             Books(self.client.ledger).waited(reason, seconds)
         if self.times.wait(self.stop, seconds):
             raise StoppedError("stopped")
-
-    def close(self, place: str, why: str) -> None:
-        """Nothing more is sent to this repository or registry."""
-        with self.lock:
-            self.closed.setdefault(place, why)
-
-    def closed_for(self, tag: Reference) -> str | None:
-        """Why nothing may be sent there, or None."""
-        with self.lock:
-            return self.closed.get(tag.name) or self.closed.get(tag.registry)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EVERY = 30.0
 """Seconds between two lines where there is no terminal, and between two Prometheus files."""
-_BEAT = 2.0
+EVERY_BEAT = 2.0
 _MINUTE = 60.0
 
 
@@ -79,11 +79,9 @@ def _view(batch: Batch, outputs: Sequence[Target], style: Style, ended: threadin
     told, written = batch.shared.times.clock(), float("-inf")
     live = _Line() if terminal else nullcontext()
     with live as shown:
-        while not ended.wait(0.5 if terminal else _BEAT):
+        while not ended.wait(0.5 if terminal else EVERY_BEAT):
             now = batch.shared.times.clock()
-            progress = _progress(batch, meter, now)
-            with suppress(StepError):  # whoever writes the tags says what is wrong with the journal
-                batch.journal.beat(batch.row.id, progress.model_dump(mode="json"))
+            progress = _beat(batch, meter, now)
             text = inert.terminal(line(progress))
             if shown is not None:
                 shown.show(text)
@@ -93,6 +91,15 @@ def _view(batch: Batch, outputs: Sequence[Target], style: Style, ended: threadin
             if now - written >= EVERY:
                 written = now
                 write_live(batch.report(), outputs, style)
+        _beat(batch, meter, batch.shared.times.clock())
+
+
+def _beat(batch: Batch, meter: Meter, now: float) -> Progress:
+    """How far it is, told to the journal too."""
+    progress = _progress(batch, meter, now)
+    with suppress(StepError):  # whoever writes the tags says what is wrong with the journal
+        batch.journal.beat(batch.row.id, progress.model_dump(mode="json"))
+    return progress
 
 
 class _Line:

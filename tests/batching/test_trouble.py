@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from audit.batching import Guard
+from audit.store.tables import VERSION_TABLE
 from tests.batching.conftest import Hasty, Night, Plan
 from tests.batching.test_night import kinds, report, stocked
 from tests.farm.registry import PASSWORD, USER, Registry, serving
 from tests.farm.spoilers import answers, fails
 from tests.image.made import digest
 from tests.merging.stock import LIVE, STAGING, lacking, put_image, tags
+from tests.store.test_disk import disk, needs_root
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@contextmanager
+def login() -> Iterator[None]:
+    """The farm's account, in the environment."""
+    os.environ["FLEET_AUDIT_REGISTRY_PASSWORD"] = PASSWORD
+    try:
+        yield
+    finally:
+        del os.environ["FLEET_AUDIT_REGISTRY_PASSWORD"]
 
 
 def test_a_tag_that_cannot_go_on_is_parked_and_comes_back(
@@ -66,11 +81,8 @@ def test_where_the_account_may_not_write_only_that_repository_is_given_up(night:
         registry.grants = {"*": {"pull", "push"}, "live/closed": {"pull"}}
         stocked(registry, *"abcdef")
         rows = {f"live/closed:{name}": [f"{name}-amd64"] for name in "abcde"} | {"live/app:f": ["f-amd64"]}
-        os.environ["FLEET_AUDIT_REGISTRY_PASSWORD"] = PASSWORD
-        try:
+        with login():
             told = night(registry, "--plan", plan(registry, rows), "--registry-user", USER, "--connections", "1")
-        finally:
-            del os.environ["FLEET_AUDIT_REGISTRY_PASSWORD"]
         assert told.code == 5
         assert set(tags(registry)) == {"f"}
         writes = [one for one in registry.asked if one.method != "GET" and "live/closed" in one.path]
@@ -92,19 +104,26 @@ def test_a_source_that_is_not_there_fails_its_tag_alone(registry: Registry, nigh
 
 
 def test_a_locked_account_is_left_alone(night: Night, plan: Plan, hasty: Hasty) -> None:
-    """It is asked once, and after the lock has ended once more; a second command in that time asks for nothing."""
-    with serving(Registry(auth="bearer")) as registry:
+    """It is asked once, and not by a second command in that time either; when the lock has ended all is merged."""
+    with serving(Registry(auth="bearer", public=True)) as registry:
+        registry.grants = {"*": {"pull", "push"}}
         file = plan(registry, stocked(registry, "one", "two"))
-        registry.spoil("GET", r"^/token", fails(401, "UNAUTHORIZED", "too many failed login attempts for username"))
-        told = night(registry, "--plan", file)
-        assert told.code == 5
-        assert "locked" in told.out
-        asked = sum(one.path == "/token" for one in registry.asked)
-        assert 1 <= asked <= 3
-        registry.asked.clear()
-        told = night(registry, "--plan", file, "--patience", "0s")
-        assert told.code == 5
-        assert registry.asked == [] or all(one.path != "/token" for one in registry.asked)
+        locked = fails(401, "UNAUTHORIZED", "too many failed login attempts for username or IP address")
+        registry.spoil("GET", r"^/token", locked, times=1)
+        with login():
+            told = night(registry, "--plan", file, "--registry-user", USER, "--patience", "0s")
+            assert told.code == 5
+            said = " ".join(told.out.split())
+            assert said.startswith("parked 2 tags: "), "one cause, told once"
+            assert "the registry has locked this login" in said
+            assert "do not log in for 15 minutes" in said
+            again = night(registry, "--plan", file, "--registry-user", USER, "--patience", "0s")
+            assert again.code == 5
+            assert sum(one.path == "/token" for one in registry.asked) == 1
+            hasty.sleep(900)
+            told = night(registry, "--plan", file, "--registry-user", USER)
+        assert told.code == 0, told.out
+        assert lacking(registry) == []
 
 
 def test_an_index_whose_children_are_slow_to_show_is_put_again(registry: Registry, night: Night, plan: Plan) -> None:
@@ -128,11 +147,8 @@ def test_a_token_that_ends_in_the_middle_is_replaced(night: Night, plan: Plan) -
         expired = answers(401, **{"WWW_Authenticate": f'Bearer realm="http://{registry.address}/token",'
                                   'service="little",error="invalid_token"'})  # fmt: skip
         registry.spoil("POST", r"/uploads/", expired, times=1)
-        os.environ["FLEET_AUDIT_REGISTRY_PASSWORD"] = PASSWORD
-        try:
+        with login():
             told = night(registry, "--plan", plan(registry, merges), "--registry-user", USER)
-        finally:
-            del os.environ["FLEET_AUDIT_REGISTRY_PASSWORD"]
         assert told.code == 0, told.err
         assert sum(one.path == "/token" for one in registry.asked) == 2
         assert lacking(registry) == []
@@ -235,3 +251,54 @@ def test_every_read_of_a_repository_of_another_account_is_told(registry: Registr
     assert told.code == 5
     assert set(tags(registry)) == {"one", "two"}
     assert gone in told.out
+
+
+@needs_root
+def test_a_disk_that_is_full_in_the_middle_stops_it_and_the_same_command_goes_on(
+    registry: Registry, night: Night, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No tag is written that the journal could not note; after space was made nothing is missing."""
+    file = plan(registry, stocked(registry, *"abcdefgh"))
+    with disk(tmp_path / "small", "2m") as folder:
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+
+        def fill(handler: object) -> None:
+            with suppress(OSError), (folder / "ballast").open("wb", buffering=0) as ballast:
+                while True:
+                    ballast.write(bytes(4096))
+            answers(503)(handler)  # type: ignore[arg-type]  # the handler of the farm's registry
+
+        registry.spoil("PUT", r"/v2/live/app/manifests/c", fill, times=1)
+        told = night(registry, "--plan", file)
+        assert told.code == 5
+        assert "is full; free space, and run the same command: it goes on where it stopped" in told.err
+        assert told.err.count("\n") == 1
+        assert len(tags(registry)) < 8
+        assert lacking(registry) == []
+        (folder / "ballast").unlink()
+        told = night(registry, "--plan", file)
+        assert told.code == 0, told.err
+        assert len(tags(registry)) == 8
+        assert lacking(registry) == []
+
+
+@pytest.mark.parametrize("harm", ["garbage", "newer", "cut"])
+def test_a_journal_that_cannot_be_used_is_told_before_anything_is_sent(
+    registry: Registry, night: Night, plan: Plan, tmp_path: Path, harm: str
+) -> None:
+    """Exit code 2, one sentence with the file's path, and no request."""
+    file = plan(registry, stocked(registry, "one"))
+    assert night(registry, "--plan", file).code == 0
+    place = tmp_path / "xdg_state_home" / "fleet-audit" / "history.db"
+    raw = place.read_bytes()
+    if harm == "newer":
+        with closing(sqlite3.connect(place)) as connection, connection:
+            connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    else:
+        place.write_bytes(b"not a database at all, but a text\n" * 100 if harm == "garbage" else raw[:5000])
+    registry.asked.clear()
+    told = night(registry, "--plan", file)
+    assert told.code == 2
+    assert str(place) in told.err
+    assert told.err.count("\n") == 1
+    assert registry.asked == []

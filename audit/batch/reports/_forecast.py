@@ -46,12 +46,14 @@ def _assumed(forecast: BatchForecast) -> str:
 
 
 def _peers(forecast: BatchForecast, style: Style) -> Iterator[str]:
-    rows = [("done by", "requests", "pulls", "minutes")]
+    rows: list[tuple[str, ...]] = [("done by", "requests", "pulls", "minutes")]
     rows.append(("fleet-audit", f"{forecast.requests:,}", f"{forecast.pulls:,}", f"{forecast.minutes:,.0f}"))
     for peer in forecast.peers:
         cells = (f"{peer.requests:,}", f"{peer.pulls:,}", f"{peer.minutes:,.0f}")
         rows.append((peer.name, *(cells if peer.cannot < forecast.tags else ("cannot", "-", "-"))))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    if not forecast.rates:  # no minutes follow where nothing limits
+        rows = [row[:3] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for place, row in enumerate(rows):
         line = "  ".join([row[0].ljust(widths[0]), *(cell.rjust(widths[n]) for n, cell in enumerate(row[1:], 1))])
         yield painter(style)(line, "dim") if not place else line
