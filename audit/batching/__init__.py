@@ -4,8 +4,8 @@
     report = batch.run()
 
 The rooms: `running` is the batch with its threads, windows and patience, `working` what is done with one set of sources
-(`jobs`): `reading` gets the sources' manifests, `unit` brings what is missing, `placing` knows what stands in the target
-repositories and lets each thing be brought by one thread alone, `standing` says what the tags stood for before,
+(`jobs`): `reading` gets the sources' manifests, `unit` brings what is missing, `placing` knows what stands in the
+target repositories and lets each thing be brought by one thread alone, `standing` says what tags stood for before,
 `tagging` writes them, `noting` keeps it. `trouble` parks and gives up, as `verdicts` says of each error; `guard` keeps
 two batches apart; `rollback` takes a run back.
 
