@@ -12,9 +12,9 @@ ROOT = Path(__file__).parent.parent / "audit"
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
     "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
-    "value", "inert", "batch",
+    "value", "inert", "batch", "snapshot", "drift",
 }  # fmt: skip
-SHELL = {"store", "context", "inventory", "kept", "registry", "wire"}
+SHELL = {"notify", "store", "context", "inventory", "kept", "registry", "wire"}
 TOP = {"batching", "flow", "probing", "merging", "building", "cli"}
 
 SHELL_MAY = {"errors", "model", "image", "value"}
