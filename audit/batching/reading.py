@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -63,6 +64,19 @@ class Reader:
                     f"{source}: its index names {child}, which is not in {source.reference.name}; push that image again"
                 ) from None
         return digest
+
+    def require(self, sources: Sequence[BatchSource]) -> None:
+        """Begin with no source where the registry's pulls do not suffice for all of them: a part of them is of no use.
+
+        Raises:
+            PullQuota: they do not.
+        """
+        need = Counter(
+            one.reference.registry for one in sources
+            if one.reference.digest is None or self.raw(one.reference.digest) is None
+        )  # fmt: skip
+        for registry, count in need.items():
+            self._shared.client.require_pulls(registry, count)
 
     def raw(self, digest: str) -> bytes | None:
         """A manifest's bytes, where they are at hand."""

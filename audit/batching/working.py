@@ -63,6 +63,7 @@ class Work:
         if not job.open:
             return
         with charged(job.ledger):
+            self.reader.require(job.unit.entry.sources)
             for source in job.unit.entry.sources:
                 self.reader.digest_of(source, attestations=job.unit.entry.attest != "drop")
 

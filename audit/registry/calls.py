@@ -138,6 +138,24 @@ class Calls:
 
         return self._limiter.state(registry, self.account(registry)) if self._limiter else PaceNow()
 
+    def require_pulls(self, registry: str, need: int) -> None:
+        """Fail before the first of several manifests is read where the registry will not give all of them.
+
+        Args:
+            registry: as in references.
+            need: manifests that are to be read.
+
+        Raises:
+            PullQuota: it has told that fewer pulls are left.
+        """
+        left = self.pace(registry).reads_left
+        if left is not None and left < need:
+            again = self.pace(registry).reads_again
+            raise failures.PullQuota(
+                Call("GET manifest", registry), f"{left} pulls are left there, and {need} are needed",
+                "wait, sign in, or use a paid plan; what needs no pull goes on", after=again or None,
+            )  # fmt: skip
+
     def expect(self, registry: str, *, pull: Iterable[str] = (), push: Iterable[str] = ()) -> None:
         """Say which repositories a batch will read and write, so that one token is asked for all of it.
 

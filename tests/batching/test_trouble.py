@@ -302,3 +302,27 @@ def test_a_journal_that_cannot_be_used_is_told_before_anything_is_sent(
     assert str(place) in told.err
     assert told.err.count("\n") == 1
     assert registry.asked == []
+
+
+def test_pulls_that_do_not_suffice_are_not_begun_and_writing_goes_on(
+    registry: Registry, night: Night, plan: Plan, hasty: Hasty
+) -> None:
+    """With two pulls left, a merge of four sources reads none; one whose manifests are at hand is written."""
+    merges = stocked(registry, "one", "two")
+    assert night(registry, "--plan", plan(registry, {"first": merges["one"]}, name="first.json")).code == 0
+
+    def told(handler: object) -> None:
+        registry.spoilt.clear()
+        answers(404, ratelimit_limit="100;w=21600", ratelimit_remaining="2;w=21600")(handler)  # type: ignore[arg-type]  # the handler of the farm's registry
+
+    registry.spoil("HEAD", r"/manifests/", told, times=1)
+    registry.asked.clear()
+    file = plan(registry, {"first": merges["one"], "second": merges["one"], "third": merges["two"]})
+    said = night(registry, "--plan", file, "--patience", "0s", "--connections", "1")
+    assert said.code == 5
+    assert set(tags(registry)) == {"first", "second"}
+    assert "2 pulls are left there, and 4 are needed" in " ".join(said.out.split())
+    assert kinds(registry)["GET manifest"] == 0
+    hasty.sleep(6 * 3600 + 1)
+    assert night(registry, "--plan", file).code == 0
+    assert lacking(registry) == []
