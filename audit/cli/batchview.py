@@ -37,12 +37,9 @@ class Meter:
             self._seen.popleft()
 
     def per_minute(self, now: float) -> float:
-        """Requests, over the last minute."""
+        """Requests of the last minute; of less where it has not run so long."""
         first = next((one for one in self._seen if one[0] >= now - _MINUTE), None)
-        last = self._seen[-1] if self._seen else None
-        if first is None or last is None or last[0] - first[0] < 1:
-            return 0.0
-        return (last[1] - first[1]) / (last[0] - first[0]) * _MINUTE
+        return float(self._seen[-1][1] - first[1]) if first is not None else 0.0
 
     def seconds_for(self, left: int) -> float | None:
         """How long so many tags will take at the pace of the last five minutes; None: it cannot be told."""
@@ -122,7 +119,7 @@ class _Line:
         """Instead of what stands there."""
         from rich.text import Text
 
-        self._live.update(Text(text), refresh=True)
+        self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 def _progress(batch: Batch, meter: Meter, now: float) -> Progress:
