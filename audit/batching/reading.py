@@ -109,6 +109,16 @@ class Reader:
                     found |= _blobs(one)
         return frozenset(found)
 
+    def children_of(self, unit: Unit) -> frozenset[str]:
+        """Digests of all its images and attestations, as far as their manifests are at hand."""
+        found: set[str] = set()
+        for source in unit.entry.sources:
+            digest = self._known(source.reference)
+            raw = self.raw(digest) if digest else None
+            if digest and raw is not None:
+                found |= set(_children(raw, attestations=unit.entry.attest != "drop")) or {digest}
+        return frozenset(found)
+
     def forget(self) -> None:
         """Let go of the bytes that were read: another window begins."""
         with self._lock:

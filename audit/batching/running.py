@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from audit.batching.shared import Shared, StoppedError, Times, Wishes
 from audit.batching.trouble import Trouble
 from audit.batching.working import Work
 from audit.errors import StepError
+from audit.image.reference import Reference
 from audit.kept import Kept
 from audit.merging import expect
 from audit.registry.confirmed import ConfirmingClient
@@ -83,6 +84,7 @@ class Batch:
         self._waiting: Waiting | None = None
         self._tags = [tag for job in self.jobs for tag in job.unit.tags]
         self._succeeded, self._tokens = succeeded, 0
+        self._ahead: int | None = None
         self._recall()
         self._trouble = Trouble(self.shared)
         self._work = Work(self.shared, self._trouble, self.jobs, fresh=not self.row.resumed)
@@ -102,6 +104,7 @@ class Batch:
                 parked = {job.unit.key for job in self._trouble.parked}
                 ready = {job.unit.key: job for job in window if job.open and job.unit.key not in parked}
                 blobs = {key: self._work.reader.blobs_of(job.unit) for key, job in ready.items()}
+                self._foretell(list(ready.values()), blobs)
                 ordered = base_first([job.unit for job in ready.values()], blobs)
                 self._each([ready[unit.key] for unit in ordered], self._work.merge)
                 self._work.reader.forget()
@@ -124,6 +127,10 @@ class Batch:
             requests=counts.by_kind, pulls=spent.pulls, waited=spent.waited,
             bytes_moved=counts.bytes_read + counts.bytes_sent,
         )  # fmt: skip
+
+    def requests_left(self) -> int | None:
+        """About how many requests are still to come; None: nothing is known yet."""
+        return None if self._ahead is None else max(0, self._ahead - self.shared.client.counts.requests)
 
     def counted(self) -> dict[TagState | None, int]:
         """Tags by state; None: on their way."""
@@ -170,6 +177,23 @@ class Batch:
         tags = [one.tag for job in self.jobs for one in job.open]
         if len({name.name for name in (*sources, *tags)}) <= _MOST_SCOPES:
             expect(self.shared.client, sources, tags)
+
+    def _foretell(self, ready: Sequence[Job], blobs: Mapping[str, frozenset[str]]) -> None:
+        """About how many requests there will have been at the end: what these lack, and the rest of the plan alike."""
+        wanted: dict[Reference, tuple[set[str], set[str]]] = {}
+        for job in ready:
+            for tag in {one.tag.name: one.tag for one in job.open}.values():
+                parts = wanted.setdefault(tag.tagged("latest"), (set(), set()))
+                parts[0].update(blobs[job.unit.key])
+                parts[1].update(self._work.reader.children_of(job.unit))
+        youngest = self.shared.times.now() - self.shared.wishes.known_for
+        left = sum(len(job.open) for job in ready)
+        for tag, (some, children) in wanted.items():
+            for kind, digests in (("blob", some), ("manifest", children)):
+                known = self.journal.known(tag.registry, tag.repository, kind, digests, youngest=youngest)
+                left += len(digests) - len(known)
+        every = sum(bool(job.open) for job in self.jobs)
+        self._ahead = self.shared.client.counts.requests + round(left * every / max(1, len(ready)))
 
     def _windows(self) -> Iterator[list[Job]]:
         some = [job for job in self.jobs if job.open]

@@ -28,11 +28,11 @@ class Meter:
 
     def __init__(self) -> None:
         """Nothing was seen yet."""
-        self._seen: deque[tuple[float, int, int]] = deque()
+        self._seen: deque[tuple[float, int]] = deque()
 
-    def take(self, now: float, requests: int, settled: int) -> None:
+    def take(self, now: float, requests: int) -> None:
         """One more look: seconds on a clock, and what was counted by then."""
-        self._seen.append((now, requests, settled))
+        self._seen.append((now, requests))
         while self._seen[0][0] < now - 5 * _MINUTE:
             self._seen.popleft()
 
@@ -41,11 +41,11 @@ class Meter:
         first = next((one for one in self._seen if one[0] >= now - _MINUTE), None)
         return float(self._seen[-1][1] - first[1]) if first is not None else 0.0
 
-    def seconds_for(self, left: int) -> float | None:
-        """How long so many tags will take at the pace of the last five minutes; None: it cannot be told."""
-        if len(self._seen) < 2:
+    def seconds_for(self, left: int | None) -> float | None:
+        """How long so many requests will take at the pace of the last five minutes; None: it cannot be told."""
+        if len(self._seen) < 2 or left is None:
             return None
-        (begin, _, before), (end, _, after) = self._seen[0], self._seen[-1]
+        (begin, before), (end, after) = self._seen[0], self._seen[-1]
         if after <= before or end - begin < 10:
             return None
         return left * (end - begin) / (after - before)
@@ -127,15 +127,14 @@ def _progress(batch: Batch, meter: Meter, now: float) -> Progress:
     from audit.batch.progress import Progress
 
     counted = batch.counted()
-    settled = sum(count for state, count in counted.items() if state not in (None, "parked", "left"))
     total = sum(counted.values())
     client = batch.shared.client
     requests = client.counts.requests
-    meter.take(now, requests, settled)
+    meter.take(now, requests)
     return Progress(
         phase=batch.phase, total=total, done=counted.get("done", 0), unchanged=counted.get("unchanged", 0),
         parked=counted.get("parked", 0), moved=counted.get("moved", 0), failed=counted.get("failed", 0),
         left=counted.get(None, 0), requests=requests, rate=meter.per_minute(now), limit=batch.rate,
         waited=client.ledger.now().waited, waiting=batch.waiting, seconds=now - batch.began,
-        eta=meter.seconds_for(total - settled),
+        eta=meter.seconds_for(batch.requests_left()),
     )  # fmt: skip

@@ -17,14 +17,15 @@ def test_requests_of_the_last_minute_and_time_to_go() -> None:
     """Nothing is said before anything is known; what is older than a minute, or than five, no longer counts."""
     meter = Meter()
     assert meter.seconds_for(10) is None
-    meter.take(0, 0, 0)
+    meter.take(0, 0)
     assert meter.per_minute(0) == 0
-    meter.take(30, 100, 5)
+    meter.take(30, 100)
     assert meter.per_minute(30) == 100
-    assert meter.seconds_for(10) == 60
-    meter.take(80, 400, 5)
+    assert meter.seconds_for(50) == 15
+    assert meter.seconds_for(None) is None
+    meter.take(80, 400)
     assert meter.per_minute(80) == 300
-    meter.take(400, 500, 15)
+    meter.take(400, 500)
     assert meter.per_minute(400) == 0
     assert meter.seconds_for(10) is None, "one look is no pace"
 

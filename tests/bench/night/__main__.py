@@ -56,7 +56,15 @@ def main() -> int:
 def report(figures: dict[str, Any]) -> int:
     """The table and the file; 1 where something has fallen short."""
     rows = table(figures)
-    shown = [[row.what, row.found, row.wanted, "SHORT" if row.short else ""] for row in [*rows, *told(figures)]]
+    shown = [
+        [
+            row.what,
+            f"{row.found:,}" if isinstance(row.found, int) else row.found,
+            row.wanted,
+            "SHORT" if row.short else "",
+        ]
+        for row in [*rows, *told(figures)]
+    ]
     workload = figures["workload"]
     title = f"a night of {workload['tags']} tags from {workload['images']} images ({workload['picked']})"
     publish("night", title, shown, ["what", "found", "wanted", ""], headline(figures) | {"details": figures})
