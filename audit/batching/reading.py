@@ -99,12 +99,16 @@ class Reader:
                        connections=1)  # fmt: skip
 
     def blobs_of(self, unit: Unit) -> frozenset[str]:
-        """Digests of all blobs of a unit's images, as far as their manifests are at hand."""
+        """Digests of all blobs of a unit's images and attestations, as far as their manifests are at hand."""
         found: set[str] = set()
         for source in unit.entry.sources:
             digest = self._known(source.reference)
             raw = self.raw(digest) if digest else None
-            for one in (raw, *(self.raw(child) for child in _children(raw, attestations=False))) if raw else ():
+            for one in (
+                (raw, *(self.raw(child) for child in _children(raw, attestations=unit.entry.attest != "drop")))
+                if raw
+                else ()
+            ):
                 if one is not None:
                     found |= _blobs(one)
         return frozenset(found)

@@ -151,7 +151,10 @@ class Batch:
         pace, parked = self._pace(), self._waiting
         registry = self.jobs[0].unit.tags[0].registry
         pause = Waiting(registry=registry, reason=pace.slug, seconds=pace.paused)
-        return (*((pause,) if pace.slug not in ("", "rate") else ()), *((parked,) if parked else ()))
+        return (
+            *((pause,) if pace.slug not in ("", "rate") and pace.paused >= 1 else ()),
+            *((parked,) if parked else ()),
+        )
 
     # ------------------------------------------------------------------- inside
 
