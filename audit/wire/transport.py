@@ -204,8 +204,13 @@ class Connection:
         sent = time.monotonic()
         # The script follows without waiting for the reply: one round trip less.
         transport._send_user_message(request)  # type: ignore[attr-defined]
-        channel.sendall(script)
-        channel.shutdown_write()
+        try:
+            channel.sendall(script)
+            channel.shutdown_write()
+        except TimeoutError:
+            raise
+        except OSError:  # closed before it had the whole script: what it said until then tells why
+            pass
         first = b"\n" + frames.marker(nonce)
         size = 0
         tail = b"\n"

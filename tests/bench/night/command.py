@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -139,14 +140,26 @@ class Killer:
 
 def _ended(process: subprocess.Popen[bytes], began: float) -> tuple[int, tuple[float, float]]:
     """Exit code, and CPU seconds with MiB, as the kernel has them of that process."""
+    most = 0.0
     while True:
+        most = max(most, _resident(process.pid))
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, (usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+            return process.returncode, (usage.ru_utime + usage.ru_stime, most)
         if time.perf_counter() - began > _SECONDS:
             process.kill()
         time.sleep(0.005)
+
+
+def _resident(pid: int) -> float:
+    """The most memory that it has had, MiB: ru_maxrss would be that of whoever forked it, where that had more."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def must(ran: Ran, what: str, codes: Sequence[int] = (0,)) -> Ran:
