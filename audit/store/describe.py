@@ -9,21 +9,27 @@ from audit.store.tables import HEAD, VIEWS, metadata
 
 _HEAD = """# The history database
 
-What a night of merges notes, so that the same command goes on where it stopped. This page is written by `make docs`
-from `audit/store/tables.py`; the schema's revision is REVISION.
+What each `check` found, since when it is so, and the baselines; and what a night of merges notes, so that the same
+command goes on where it stopped. This page is written by `make docs` from `audit/store/tables.py` and
+`check_tables.py`; the schema's revision is REVISION.
 
 By default it is one SQLite file, for its owner only (0600), beside it its `-wal` and `-shm` while it is in use:
 
-- Look at it at any time, also while a merge runs: `sqlite3 -readonly FILE 'SELECT * FROM merge_run_counts'`, or
+- Look at it at any time, also while something writes: `sqlite3 -readonly FILE 'SELECT * FROM finding_now'`, or
   `datasette FILE`. The views are made for that.
 - Copy it with `sqlite3 FILE '.backup COPY'`; a plain copy of the file alone lacks what is still in its `-wal`.
-- It may be removed when no merge runs. The next one then asks the registry for everything again, and knows nothing of
-  earlier runs: neither their rollback, nor whether somebody else moved a tag meanwhile.
+- It may be removed when nothing runs. The checks and baselines are lost then (`history export` keeps the checks), and
+  the next merge asks the registry for everything again, and knows nothing of earlier runs: neither their rollback, nor
+  whether somebody else moved a tag meanwhile.
 - A `kill -9` loses nothing that was committed. A power loss can cost the last transactions, never the file's
   consistency; what they did is done again. It lies on a local disk: over NFS, processes do not see each other's locks.
 - A newer fleet-audit moves the schema on by itself. An older one refuses it then.
 
-Times are UNIX time in the tables, and UTC in the views. No password, token or other secret is in it.
+`--db postgresql+psycopg://HOST/NAME` keeps the same tables on a PostgreSQL server, for a team.
+
+Times are UNIX time in the tables, and UTC in the views. No password, token or other secret is in it: evidence is
+redacted before it comes here. A row of `content` is read by `zlib.decompress(data)`; where it has a base, by
+`zlib.decompressobj(zdict=TEXT)` with the last 32,768 bytes of the base's own text.
 """
 
 

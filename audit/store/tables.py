@@ -1,12 +1,10 @@
-"""The tables, each with its comment and each column with its own; docs/database.md is written from them.
+"""The tables of merges, and with `check_tables` all there are; docs/database.md is written from their comments.
 
 A change here needs a migration (see `migrations/`): a test compares both. What must differ between SQLite and
 PostgreSQL stands in `dialect.py`, or here as an option that names its engine.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -16,31 +14,30 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
     false,
     text,
-)  # fmt: skip
+)
 
+from audit.store import check_tables
+from audit.store.base import Number, metadata, view
 from audit.store.types import Digest, Exact
 
 APPLICATION_ID = 0x666C6175
 """``flau`` in SQLite's header: this file is ours, whatever its name."""
 VERSION_TABLE = "fleet_audit_schema"
 """Where Alembic notes the revision; not its default, since a PostgreSQL database may be shared with others."""
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema there has been, oldest first; here, so that opening need not load Alembic. A test compares it."""
 HEAD = REVISIONS[-1]
-
-metadata = MetaData()
 
 merge_run = Table(
     "merge_run",
     metadata,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True,
+    Column("number", Number, primary_key=True, autoincrement=True,
            comment="Counts up; the order of runs, whatever the clock did."),
     Column("id", Exact, nullable=False,
            comment="As `merge --rollback` takes it: UTC and four hex digits, e.g. 2026-11-26T02-00-05-ab12."),
@@ -123,22 +120,6 @@ known = Table(
     sqlite_with_rowid=False,
 )  # fmt: skip
 
-
-class View(NamedTuple):
-    """A view for a person with `sqlite3` or `datasette`; nothing of ours reads it.
-
-    Attributes:
-        name: of the view.
-        comment: what it shows.
-        sqlite, postgresql: its SELECT.
-    """
-
-    name: str
-    comment: str
-    sqlite: str
-    postgresql: str
-
-
 _LATEST = """
 SELECT t.tag, t.run, r.plan, t.state, t.digest, t.before, t.why, {when}(t.updated{unit}) AS updated
 FROM (
@@ -163,18 +144,9 @@ SELECT r.registry, r.name AS repository, k.kind,
 FROM known AS k JOIN repository AS r ON r.id = k.repository
 """.strip()
 
-
-def _view(name: str, comment: str, text: str) -> View:
-    return View(
-        name,
-        comment,
-        text.format(when="datetime", unit=", 'unixepoch'", hexed="lower(hex(k.digest))"),
-        text.format(when="to_timestamp", unit="", hexed="encode(k.digest, 'hex')"),
-    )
-
-
 VIEWS = (
-    _view("merge_tag_latest", "Each tag as its newest run left it; times in UTC.", _LATEST),
-    _view("merge_run_counts", "Each run with the number of its tags by outcome; times in UTC.", _COUNTS),
-    _view("known_readable", "What is known of repositories, with names and digests as people write them.", _KNOWN),
+    view("merge_tag_latest", "Each tag as its newest run left it; times in UTC.", _LATEST),
+    view("merge_run_counts", "Each run with the number of its tags by outcome; times in UTC.", _COUNTS),
+    view("known_readable", "What is known of repositories, with names and digests as people write them.", _KNOWN),
+    *check_tables.VIEWS,
 )
