@@ -153,6 +153,11 @@ class Database:
         with self._told(), self._engine.connect() as connection, connection.execution_options(**_WRITES).begin():
             yield connection
 
+    def alone(self, connection: Connection) -> None:
+        """Wait until no other writer of checks is under way; SQLite has one writer at a time anyway."""
+        if self.engine_name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID + 1})")
+
     def settle(self) -> None:
         """Return when all that was committed is on the disk.
 

@@ -23,7 +23,8 @@ from sqlalchemy import (
 )
 
 from audit.store import check_tables
-from audit.store.base import Number, metadata, view
+from audit.store.base import Number, view
+from audit.store.base import metadata as metadata  # gathered here, with all tables in it
 from audit.store.types import Digest, Exact
 
 APPLICATION_ID = 0x666C6175
