@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from audit import __version__
-from audit.cli import build, check, compat, diagnose, inventory, merge, plan, predict, probe, rules, verify, whatif
+from audit.cli import (
+    baseline,
+    build,
+    check,
+    compat,
+    diagnose,
+    history,
+    inventory,
+    merge,
+    plan,
+    predict,
+    probe,
+    rules,
+    verify,
+    whatif,
+)
 from audit.errors import FleetAuditError
 
 app = typer.Typer(
@@ -39,6 +54,8 @@ app.command("probe")(probe.probe)
 app.command("rules")(rules.rules)
 app.command("verify")(verify.verify)
 app.command("whatif")(whatif.whatif)
+app.add_typer(baseline.app, name="baseline")
+app.add_typer(history.app, name="history")
 app.add_typer(inventory.app, name="inventory")
 
 

@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audit.cli.recorded import database_of, place_of, state_folder
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def merge_plan(settings: Settings, file: str, night: Night) -> int:
     text, name = _text(file)
     plan = read_plan(text, name)
     outputs = outputs_of(night.report)
-    with journal_of(create=not night.dry_run) as journal:
+    with journal_of(settings, create=not night.dry_run) as journal:
         wanted = _wanted(plan, night, journal)
         some = units(plan.entries, wanted)
         if not some:
@@ -77,9 +78,11 @@ def roll_back(settings: Settings, run: str, night: Night) -> int:
     from audit.image.reference import Reference
 
     outputs = outputs_of(night.report)
-    with journal_of(create=False) as journal:
+    with journal_of(settings, create=False) as journal:
         if journal is None:
-            raise UsageError(f"--rollback {run}: there is no journal yet in {state_folder()}, so no run to take back")
+            raise UsageError(
+                f"--rollback {run}: there is no journal yet ({place_of(settings)}), so no run to take back"
+            )
         names = [Reference.parse(name).registry for name in journal.tags(run)]
         stop, stopped = threading.Event(), list[int]()
         about = f"rollback of {run}"
@@ -92,16 +95,16 @@ def roll_back(settings: Settings, run: str, night: Night) -> int:
     return 128 + stopped[0] if stopped else 5 if report.undone else 0
 
 
-def status() -> int:
+def status(settings: Settings) -> int:
     """How the batch is doing that runs on this machine, or how the last one ended; exit code 0, or 5 as that one."""
     from audit.batch.progress import Progress
     from audit.batch.progress import status as told
     from audit.cli.output import write_stdout
 
-    with journal_of(create=False) as journal:
+    with journal_of(settings, create=False) as journal:
         latest = journal.latest() if journal is not None else None
         if latest is None:
-            raise UsageError(f"no batch has run here yet: there is no journal of one in {state_folder()}")
+            raise UsageError(f"no batch has run here yet: there is no journal of one ({place_of(settings)})")
         alive = latest.state == "running" and _alive(latest.pid, latest.boot)
         progress = Progress.model_validate(latest.progress or {"total": 0}, strict=False)
         age = time.time() - (latest.ended or latest.beat)
@@ -109,23 +112,22 @@ def status() -> int:
     return 5 if latest.state == "left" or (latest.state == "running" and not alive) else 0
 
 
-def state_folder() -> Path:
-    """Where the history database, the limiter's state and the locks are."""
-    from platformdirs import user_state_path
-
-    return user_state_path("fleet-audit")
-
-
 @contextmanager
-def journal_of(*, create: bool) -> Iterator[Journal | None]:
-    """The machine's journal; None where there is none yet and none is to be made."""
-    from audit.store import Database, Journal
+def journal_of(settings: Settings, *, create: bool) -> Iterator[Journal | None]:
+    """The journal of merges; None where there is none yet and none is to be made."""
+    from audit.store import Journal, StoreError
 
-    place = state_folder() / "history.db"
-    if not create and not place.exists():
+    if not create and settings.db is None and not Path(place_of(settings)).exists():
         yield None
         return
-    with Database.open(place, create=create) as database:
+    with ExitStack() as stack:
+        try:
+            database = stack.enter_context(database_of(settings, create=create))
+        except StoreError as error:
+            if create or error.kind != "missing":
+                raise
+            yield None
+            return
         journal = Journal(database)
         try:
             yield journal

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from audit.cli.recorded import Db
+from audit.cli.recorded import record as remember
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +69,10 @@ def check(
     min_coverage: Annotated[
         float | None, typer.Option("--min-coverage", help="Percent of hosts that must be told completely.")
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record/--no-record", help="Keep the check in the history (never one of --from).")
+    ] = True,
+    db: Db = None,
     host_keys: HostKeys = None,
     known_hosts: KnownHosts = None,
     color: Color = None,
@@ -90,6 +96,7 @@ def check(
         host_keys=host_keys,
         known_hosts=known_hosts,
         color=color,
+        db=db,
     )
     targets = targets_of(settings.report)
     if save is not None:
@@ -107,13 +114,16 @@ def check(
     if save is not None:
         write_file(save, [saved.model_dump_json(), "\n"])
     run = flow.judged(saved)
-    write_all(run, targets, style)
-    for fault in run.faults:
-        print(f"fleet-audit: a bug of ours: {fault}", file=sys.stderr)
-    if stopped:
-        return 128 + stopped[0]
     code = run.exit_code(style.fail_on, settings.min_coverage)
-    return 0 if exit_zero and code in (1, 3) else code
+    code = 128 + stopped[0] if stopped else 0 if exit_zero and code in (1, 3) else code
+    try:
+        write_all(run, targets, style)
+        for fault in run.faults:
+            print(f"fleet-audit: a bug of ours: {fault}", file=sys.stderr)
+    finally:  # a reader of stdout that has gone, or a full disk, is no reason to forget what was found
+        if record and from_ is None:
+            remember(run, saved, settings, exit_code=code, quiet=quiet)
+    return code
 
 
 def gathered(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 import typer
 
 from audit.cli.check import HostKeys, Inventory, KnownHosts
+from audit.cli.recorded import Db
 from audit.cli.registries import Connections, PlainHttp, RegistryCa, RegistryUser
 from audit.errors import UsageError
 
@@ -103,6 +104,7 @@ def merge(
     rollback: Annotated[
         str | None, typer.Option("--rollback", metavar="RUN", help="Let the tags of a run stand as before it.")
     ] = None,
+    db: Db = None,
     status: Annotated[bool, typer.Option("--status", help="How the batch on this machine is doing.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no warnings.")] = False,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Of a plan: tell more.")] = 0,
@@ -132,7 +134,7 @@ def merge(
             raise UsageError(f"{name} {value}: write {', '.join(allowed)}")
     settings = settings_of(
         inventory=inventory, registry_ca=registry_ca, registry_user=registry_user, plain_http=plain_http,
-        host_keys=host_keys, known_hosts=known_hosts,
+        host_keys=host_keys, known_hosts=known_hosts, db=db,
     )  # fmt: skip
     if plan is not None or rollback is not None or status:
         single = {
@@ -147,7 +149,7 @@ def merge(
         if sum((plan is not None, rollback is not None, status)) > 1:
             raise UsageError("--plan, --rollback and --status: give one of them")
         if status:
-            return told()
+            return told(settings)
         night = Night(
             rate=rate or (), only=only or (), since=since, report=report or (), force=force,
             trust_journal=trust_journal, patience=_patience(patience), manifests=manifests, connections=connections,

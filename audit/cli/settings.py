@@ -61,6 +61,7 @@ class Settings(BaseModel):
     registry_user: str | None = None
     plain_http: Annotated[list[str], BeforeValidator(_listed)] = []
     merge_engines: Annotated[list[str], BeforeValidator(_listed)] = []
+    db: str | None = None
 
 
 def settings_of(**flags: Any) -> Settings:

@@ -26,6 +26,8 @@ from audit.store.tables import APPLICATION_ID, VERSION_TABLE
 
 BUSY = 15.0
 """Seconds to wait for another process's lock."""
+CONNECT = 10
+"""Seconds to wait for a server."""
 _opening = threading.Lock()
 """Alembic keeps what it works on in its module; and two threads shall not make one file."""
 
@@ -64,7 +66,7 @@ class Database:
         with _opening:
             if isinstance(url, Path):
                 return cls._open_file(url, create=create, read_only=read_only, busy=busy)
-            return cls._open_server(url, read_only=read_only)
+            return cls._open_server(url, create=create, read_only=read_only)
 
     @classmethod
     def _open_file(cls, path: Path, *, create: bool, read_only: bool, busy: float) -> Database:
@@ -96,10 +98,10 @@ class Database:
                 elif self._is_old(connection):
                     migrating.upgrade(connection)
 
-    def _may_make(self) -> bool:
+    def _may_make(self, *, create: bool = True) -> bool:
         """Whether the schema has to be made: always, where it may."""
-        if self.read_only:
-            raise StoreError(self.place, "the history is still empty", "a `merge --plan` fills it", "missing")
+        if self.read_only or not create:
+            raise StoreError(self.place, "the history is still empty", "a `check` fills it", "missing")
         return True
 
     def _is_old(self, connection: Connection) -> bool:
@@ -108,17 +110,17 @@ class Database:
         return migrating.check(migrating.revision(connection), self.place, read_only=self.read_only)
 
     @classmethod
-    def _open_server(cls, url: str, *, read_only: bool) -> Database:
+    def _open_server(cls, url: str, *, create: bool, read_only: bool) -> Database:
         shown = make_url(url).render_as_string(hide_password=True)
         try:
-            engine = create_engine(url, pool_pre_ping=True)
+            engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT})
         except (ImportError, NoSuchModuleError) as error:
             raise StoreError(shown, f"its driver is not installed ({error})", "install it, e.g. psycopg") from error
         self = cls(engine, shown, read_only=read_only, path=None)
         try:
             with self.reading() as connection:
                 there = connection.dialect.has_table(connection, VERSION_TABLE)
-                old = self._is_old(connection) if there else self._may_make()
+                old = self._is_old(connection) if there else self._may_make(create=create)
             if old:
                 with self.writing() as connection:
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID})")

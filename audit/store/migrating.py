@@ -65,7 +65,7 @@ def check(found: str, place: str, *, read_only: bool) -> bool:
         raise StoreError(
             place,
             f"an older fleet-audit wrote it (its schema is {found}, this one's is {HEAD})",
-            "run a command that writes to it once, e.g. `merge --plan`",
+            "run a command that writes to it once, e.g. `check`",
             "older",
         )
     return True

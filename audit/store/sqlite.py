@@ -40,7 +40,10 @@ def prepare(path: Path, *, create: bool, read_only: bool) -> None:
     except FileNotFoundError:
         if not create or read_only:
             raise StoreError(
-                place, "there is no history database", "a `merge --plan` makes one, or give its place", "missing"
+                place,
+                "there is no history database",
+                "a `check` or a `merge --plan` makes one, or give its place",
+                "missing",
             ) from None
         _make(path)
         return
