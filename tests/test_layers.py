@@ -92,6 +92,7 @@ def test_imports_keep_to_their_room(file: Path) -> None:
         ("urllib3", "registry"),
         ("sqlalchemy", "store"),
         ("alembic", "store"),
+        ("jinja2", "reports"),
     ],
 )
 def test_each_library_has_one_home(library: str, home: str) -> None:

@@ -32,6 +32,8 @@ def test_format(name: str) -> None:
         text = all_formats()[name].render(story(), Style())
         assert text == all_formats()[name].render(story(), Style())
     assert text.endswith("\n")
+    if name == "html":  # a colour that changes must not break what is kept: test_html.py asserts its structure
+        return
     if name in ("json", "jsonl", "sarif"):  # a fact that gains a field must not break what is kept
         text = _without_facts(text)
     compare(f"story.{name}.{ENDINGS.get(name, name)}", text)
