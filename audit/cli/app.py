@@ -23,6 +23,7 @@ from audit.cli import (
     plan,
     predict,
     probe,
+    report,
     rules,
     verify,
     whatif,
@@ -57,6 +58,7 @@ app.command("whatif")(whatif.whatif)
 app.add_typer(baseline.app, name="baseline")
 app.add_typer(history.app, name="history")
 app.add_typer(inventory.app, name="inventory")
+app.add_typer(report.app, name="report")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,186 @@
+"""`fleet-audit report`: the reports of `check` from a saved or a recorded run, and a folder for a web server."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audit.cli.check import Color, Limit, Verbose
+from audit.errors import UsageError
+
+if TYPE_CHECKING:
+    from audit.cli.settings import Settings
+    from audit.reports.html import Point
+    from audit.run import Run, SavedRun
+
+app = typer.Typer(rich_markup_mode=None, help="Report a saved or recorded run; `report site DIR` writes a web folder.")
+
+Db = Annotated[
+    str | None,
+    typer.Option("--db", metavar="PATH|URL", help="The history database; by default a file in the state folder."),
+]
+MOST_POINTS = 120
+
+
+@app.callback(invoke_without_command=True)
+def report(
+    context: typer.Context,
+    from_: Annotated[
+        str, typer.Option("--from", metavar="RUN|FILE", help="A run of the history, or a file of `check --save`.")
+    ] = "latest",
+    reports: Annotated[
+        list[str] | None,
+        typer.Option("--report", "-r", metavar="FORMAT[:PATH]", help="Report to write; may be given several times."),
+    ] = None,
+    limit: Limit = None,
+    db: Db = None,
+    color: Color = None,
+    verbose: Verbose = 0,
+) -> int:
+    """Write reports of a run that is over; nothing is asked, and the exit code is 0 whatever they say."""
+    if context.invoked_subcommand is not None:
+        if db is not None:
+            raise UsageError(f"--db: write it after {context.invoked_subcommand}")
+        return 0
+    from audit import flow
+    from audit.cli.output import style_of, targets_of, write_file, write_stdout
+    from audit.reports import all_formats, html, pieces_of
+
+    settings = _settings(db, report=reports, limit=limit, color=color)
+    targets = targets_of(settings.report)
+    style = style_of(settings.color, verbose, settings.fail_on)
+    one = _gathered(from_, settings)
+    run = flow.judged(flow.narrowed(one.saved, [], settings.limit))
+    for target in sorted(targets, key=lambda target: target.path is None):
+        plain = style if target.path is None else replace(style, color=False)
+        if target.format == html.name:
+            parts = html.page(run, history=one.history if settings.limit is None else ())
+        else:
+            parts = pieces_of(all_formats()[target.format], run, plain)
+        if target.path is None:
+            write_stdout(parts)
+        else:
+            write_file(target.path, parts)
+    return 0
+
+
+@app.command("site")
+def site(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder; made where it is missing.")],
+    last: Annotated[int, typer.Option("--last", min=1, max=1000, help="How many runs of the history.")] = 30,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="RUN|FILE", help="These runs instead; may be given several times."),
+    ] = None,
+    db: Db = None,
+) -> int:
+    """Write a folder for any web server: a page a run and an index; pages of older runs are removed."""
+    from audit.cli.site import write_site
+
+    settings = _settings(db)
+    write_site(folder, _each(from_, settings) if from_ else _newest(last, settings), _points(settings, bool(from_)))
+    return 0
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A run that is over.
+
+    Attributes:
+        name: its id in the history; empty: it comes from a file.
+        history: the checks up to it; empty: it comes from a file.
+    """
+
+    saved: SavedRun
+    name: str = ""
+    history: tuple[Point, ...] = ()
+
+
+def _settings(db: str | None, **flags: Any) -> Settings:
+    from audit.cli.settings import settings_of
+
+    return settings_of(**flags, **({"db": db} if db is not None else {}))
+
+
+@contextmanager
+def _history(settings: Settings) -> Iterator[Any]:
+    # by name, so that what needs the history's libraries is loaded only where a recorded run is asked for
+    recorded: Any = importlib.import_module("audit.cli.recorded")
+    with recorded.history_of(settings, create=False) as history:
+        yield history
+
+
+def _gathered(text: str, settings: Settings) -> Gathered:
+    """The run that a person means: a file where there is one of that name, else of the history."""
+    if _is_file(text):
+        from audit.cli.check import saved_run
+
+        return Gathered(saved_run(Path(text), [], settings, explicit=False))
+    with _history(settings) as history:
+        return _recorded(history, history.find(text))
+
+
+def _recorded(history: Any, found: Any) -> Gathered:
+    from audit.run import SavedRun
+
+    saved = SavedRun.parse(history.saved(found.id), f"the recorded run {found.id}")
+    points = tuple(map(_point, history.counts(MOST_POINTS)))
+    return Gathered(saved, found.id, tuple(point for point in points if point.at <= found.at))
+
+
+def _each(texts: list[str], settings: Settings) -> Iterator[Gathered]:
+    return (_gathered(text, settings) for text in texts)
+
+
+def _newest(last: int, settings: Settings) -> Iterator[Gathered]:
+    """The newest runs of the history that have their evidence still."""
+    with _history(settings) as history:
+        kept = [found for found in history.runs(last) if found.saved]
+        if not kept:
+            what = "the history has no run with its evidence"
+            raise UsageError(f"{what}: record one with `check`, or give files with --from")
+        for found in kept:
+            yield _recorded(history, found)
+
+
+def _points(settings: Settings, named: bool) -> tuple[Point, ...]:
+    """What the index's charts show; none where the runs were named one by one."""
+    if named:
+        return ()
+    with _history(settings) as history:
+        return tuple(map(_point, history.counts(MOST_POINTS)))
+
+
+def _point(counts: Any) -> Point:
+    from audit.model import Severity
+    from audit.reports.html import Point
+
+    def named(values: Any) -> dict[str, int]:
+        return {"?" if name == "unknown" else name: number for name, number in values.items()}
+
+    return Point(
+        at=counts.at,
+        findings={one: counts.findings.get(one.value, 0) for one in Severity},
+        engines=named(counts.engines),
+        stores=named(counts.stores),
+        reached=counts.reached,
+        hosts=counts.hosts,
+    )
+
+
+def _is_file(text: str) -> bool:
+    """Whether a file is meant: one of that name is there, or it can be nothing else."""
+    return "/" in text or text.endswith(".json") or Path(text).is_file()
+
+
+def run_of(one: Gathered) -> Run:
+    """The run, judged now."""
+    from audit import flow
+
+    return flow.judged(one.saved)
