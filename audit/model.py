@@ -216,6 +216,39 @@ class Waiver(Model):
         return today > self.until
 
 
+class Ignore(Model):
+    """A difference that `drift` does not count until a day, and still tells the number of.
+
+    Attributes:
+        what: glob over ``FACT.FIELD`` (``engine.*``, ``machine.kernel``), rule ids (``FA2*``) and ``host.new``,
+            ``host.vanished``, ….
+        host: glob over host names (or over ``pool:NAME`` for a fleet rule).
+        reason: why it does not matter.
+        owner: who answers for it.
+        until: the last day on which it holds.
+        scope: ``group:NAME`` or ``host:NAME`` that it is declared for.
+        source: where it is declared.
+    """
+
+    what: str
+    host: str = "*"
+    reason: str
+    owner: str
+    until: date
+    scope: str = "group:all"
+    source: Source = Source(file="<policy>")
+
+    def covers(self, what: str, subject: str, groups: Iterable[str] = ()) -> bool:
+        """Whether it speaks of this difference on this host, which is in these groups (expired or not)."""
+        kind, _, name = self.scope.partition(":")
+        inside = name in ("all", *groups) if kind == "group" else name == subject
+        return inside and fnmatch.fnmatchcase(subject, self.host) and fnmatch.fnmatchcase(what, self.what)
+
+    def expired(self, today: date) -> bool:
+        """Whether its last day is over."""
+        return today > self.until
+
+
 class PolicyLayer(Model):
     """What one ``audit_policy`` variable says; layers are merged, the more specific one wins.
 
@@ -228,6 +261,7 @@ class PolicyLayer(Model):
     thresholds: Thresholds = Thresholds()
     wanted: Wanted = Wanted()
     waivers: tuple[Waiver, ...] = ()
+    drift_ignore: tuple[Ignore, ...] = ()
     source: Source = Source(file="<policy>")
 
 
@@ -278,6 +312,11 @@ class Policy(Model):
     def waivers(self) -> tuple[Waiver, ...]:
         """Every waiver of every layer."""
         return tuple(waiver for layer in self.layers for waiver in layer.waivers)
+
+    @property
+    def drift_ignore(self) -> tuple[Ignore, ...]:
+        """Every ignore rule of every layer."""
+        return tuple(ignore for layer in self.layers for ignore in layer.drift_ignore)
 
 
 class Fleet(Model):

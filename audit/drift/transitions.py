@@ -35,8 +35,8 @@ class Transition(Model):
 
     @property
     def better(self) -> bool:
-        """It failed before, and does no longer."""
-        return self.before in _BAD and self.after not in _BAD
+        """It failed before, and does no longer; that it cannot be told any more is no better."""
+        return self.before in _BAD and self.after not in (*_BAD, "unknown")
 
 
 def transitions(before: Snapshot | None, after: Snapshot) -> tuple[Transition, ...]:

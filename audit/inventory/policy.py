@@ -12,7 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from audit.inventory import readers
 from audit.inventory.place import Place, Tree
 from audit.inventory.spelling import hint
-from audit.model import Fleet, PolicyLayer, RuleSetting, Severity, StoreKind, Thresholds, Waiver, Wanted
+from audit.model import Fleet, Ignore, PolicyLayer, RuleSetting, Severity, StoreKind, Thresholds, Waiver, Wanted
 
 _RULE = re.compile(r"FA\d{3}\Z")
 _SEVERITIES = [severity.value for severity in Severity]
@@ -35,19 +35,21 @@ def layer_of(tree: Tree, scope: str, known_rules: Collection[str] | None) -> Pol
     Raises:
         PolicyError: an unknown key or rule, a wrong type, or YAML's reading of something meant otherwise.
     """
-    parts = _mapping(tree, ("rules", "thresholds", "wanted", "waivers"))
+    parts = _mapping(tree, ("rules", "thresholds", "wanted", "waivers", "drift_ignore"))
     rules = {
         rule: _rule_setting(value)
         for rule, value in (_mapping(parts["rules"], None) if "rules" in parts else {}).items()
         if _known_rule(rule, value.place, known_rules)
     }
     waivers = _items(parts["waivers"]) if "waivers" in parts else []
+    ignored = _items(parts["drift_ignore"]) if "drift_ignore" in parts else []
     return PolicyLayer(
         scope=scope,
         rules=rules,
         thresholds=_thresholds(parts["thresholds"]) if "thresholds" in parts else Thresholds(),
         wanted=_wanted(parts["wanted"]) if "wanted" in parts else Wanted(),
         waivers=tuple(_waiver(item, known_rules) for item in waivers),
+        drift_ignore=tuple(_ignore(item, scope) for item in ignored),
         source=tree.place.source,
     )
 
@@ -157,6 +159,22 @@ def _waiver(tree: Tree, known_rules: Collection[str] | None) -> Waiver:
         reason=readers.text(parts["reason"]),
         owner=readers.text(parts["owner"]),
         until=until,
+        source=tree.place.source,
+    )
+
+
+def _ignore(tree: Tree, scope: str) -> Ignore:
+    parts = _mapping(tree, ("what", "host", "reason", "owner", "until"))
+    for name in ("what", "reason", "owner", "until"):
+        if name not in parts:
+            raise tree.place.error(f"lacks {name}: an item of drift_ignore says what, reason, owner and until")
+    return Ignore(
+        what=readers.text(parts["what"]),
+        host=readers.text(parts["host"]) if "host" in parts else "*",
+        reason=readers.text(parts["reason"]),
+        owner=readers.text(parts["owner"]),
+        until=readers.day(parts["until"]),
+        scope=scope,
         source=tree.place.source,
     )
 
