@@ -17,6 +17,8 @@ from audit.cli import (
     check,
     compat,
     diagnose,
+    diff,
+    drift,
     history,
     inventory,
     merge,
@@ -47,6 +49,8 @@ app.command("build")(build.build)
 app.command("check")(check.check)
 app.command("compat")(compat.compat)
 app.command("diagnose")(diagnose.diagnose)
+app.command("diff")(diff.diff)
+app.command("drift")(drift.drift)
 app.command("explain")(rules.explain)
 app.command("merge")(merge.merge)
 app.command("plan")(plan.plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from audit.drift.comparing import differences
 from audit.drift.consequences import Oracle
@@ -21,6 +21,7 @@ def drift(
     *,
     ignore: Sequence[Ignore] = (),
     damping: Damping | None = None,
+    listed: Collection[str] | None = None,
     mode: Mode = "time",
 ) -> DriftReport:
     """What differs between two checks, causes first.
@@ -31,6 +32,7 @@ def drift(
         ignore: rules of the policy; what they speak of stays counted in `DriftReport.held`.
         damping: how often a difference must have been seen; at once where not given. Its checks also tell which hosts
             are stale, and which were known and are gone.
+        listed: the hosts of the inventory, where it is known: a host that is gone may be gone from there.
         mode: ``peers`` where `before` is made of majorities (`audit.drift.peers`).
 
     Returns:
@@ -59,7 +61,7 @@ def drift(
         after=_side(after),
         peers=mode == "peers",
         hosts=tuple(hosts),
-        notes=tuple(_noted(before, after, moved, counting)) if mode == "time" else _dark(after),
+        notes=tuple(_noted(before, after, moved, counting, listed)) if mode == "time" else _dark(after),
         fleet=tuple(one for one in turned if one.subject not in names),
         turned=tuple(one for one in turned if one.subject in names),
         waivers=_waivers(before, after, counting),
@@ -175,9 +177,15 @@ def _waivers(before: Snapshot, after: Snapshot, counting: Counting) -> tuple[Wai
 # ---------------------------------------------------------------- the rest
 
 
-def _noted(before: Snapshot, after: Snapshot, moved: Mapping[str, HostRow], counting: Counting) -> Iterator[HostNote]:
+def _noted(
+    before: Snapshot,
+    after: Snapshot,
+    moved: Mapping[str, HostRow],
+    counting: Counting,
+    listed: Collection[str] | None,
+) -> Iterator[HostNote]:
     groups = {row.name: row.groups for row in (*before.hosts, *after.hosts)}
-    for one in notes(before, after, moved, counting.damping.recent):
+    for one in notes(before, after, moved, counting.damping.recent, listed):
         seen = counting.damping.presence(one) if one.what not in ("stale", "unlisted") else counting.damping.runs
         if counting.counts(f"host.{one.what}", one.host, groups.get(one.host, ()), seen):
             yield one

@@ -76,7 +76,7 @@ def diff_markdown(found: HostDiff, style: Style) -> Iterator[str]:
             yield f"- {plain(one.subject)}: {plain(told.turned(one))}\n"
     for fix in dict.fromkeys(node.fix for cause in found.causes for node in cause.walk() if node.fix):
         yield f"- **Fix:** {plain(fix)}\n"
-    for said in (*found.dark, *map(told.loss, found.lost)):
+    for said in (*found.dark, *(told.only(one, found.before, found.after) for one in found.lost)):
         yield f"- **Unknown** {plain(said)}\n"
     if style.verbosity and found.volatile:
         yield "\n## Volatile, never counted\n\n"

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from audit.drift.drifting import drift
 from audit.drift.fields import UNASKED, canonical, class_of, parts_of
+from audit.drift.model import DriftReport
+from audit.model import Ignore
 from audit.snapshot import HostRow, Snapshot
 
 _OWN = frozenset({
@@ -42,6 +45,18 @@ def majorities(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
     ]
     hosts = tuple(_as_most(row, usual[pool][0]) if (pool := pool_of(row)) in usual else row for row in snapshot.hosts)
     return snapshot.model_copy(update={"hosts": hosts, "run": "", "verdicts": snapshot.verdicts}), tuple(split)
+
+
+def against_peers(snapshot: Snapshot, *, ignore: Sequence[Ignore] = ()) -> DriftReport:
+    """Each host against the majority of its pool, in stable fields; the causes are what it has and the others have not.
+
+    Args:
+        snapshot: the check.
+        ignore: rules of the policy.
+    """
+    usual, split = majorities(snapshot)
+    report = drift(usual, snapshot, ignore=ignore, mode="peers")
+    return report.model_copy(update={"remarks": (*report.remarks, *split)})
 
 
 Usual = dict[tuple[str, str], Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from audit.drift.model import HostNote, Presence
 from audit.snapshot import HostRow, Snapshot
@@ -39,13 +39,19 @@ def _by_id(rows: Iterable[HostRow]) -> dict[str, HostRow]:
 
 
 def notes(
-    before: Snapshot, after: Snapshot, moved: Mapping[str, HostRow], recent: Sequence[Snapshot], stale: int = STALE
+    before: Snapshot,
+    after: Snapshot,
+    moved: Mapping[str, HostRow],
+    recent: Sequence[Snapshot],
+    listed: Collection[str] | None = None,
+    stale: int = STALE,
 ) -> tuple[HostNote, ...]:
     """Everything of this kind, in the newer check's order, then those that are gone.
 
     Args:
         moved: as `renamed` gives.
         recent: checks before the newer one, oldest first; may hold the older one.
+        listed: the hosts of the inventory; None: not known.
         stale: checks in a row without an answer.
     """
     then = {row.name: row for row in before.hosts}
@@ -67,7 +73,13 @@ def notes(
         elif was is not None and not was.reached:
             found.append(_note(row, "reachable", f"it could not be compared: then {_outcome(was)}"))
     gone = {row.name for row in moved.values()}
-    found += [_note(row, "vanished", "not in the newer check") for name, row in then.items() if name not in now | gone]
+    for name, row in then.items():
+        if name not in now | gone:
+            if listed is None or name in listed:
+                where = "" if listed is None else "; it is in the inventory"
+                found.append(_note(row, "vanished", f"not in the newer check{where}"))
+            else:
+                found.append(_note(row, "unlisted", "the older check knew it"))
     known: dict[str, HostRow] = {}
     for one in rows:
         known |= one

@@ -123,7 +123,7 @@ def diff_text(found: HostDiff, style: Style) -> Iterator[str]:
                 yield from _ended(wrap(shown(f"{one.subject}: {told.turned(one)}"), style.width, "  ", "    "))
         for fix in dict.fromkeys(node.fix for cause in found.causes for node in cause.walk() if node.fix):
             yield from _ended(labelled("fix", (fix,), style, 2))
-    for said in (*found.dark, *map(told.loss, found.lost)):
+    for said in (*found.dark, *(told.only(one, found.before, found.after) for one in found.lost)):
         yield from _ended(wrap(f"{paint('??', '??')} {shown(said)}", style.width, "  ", "     "))
     if style.verbosity and found.volatile:
         yield "\nvolatile, never counted\n"

@@ -183,6 +183,12 @@ def loss(one: Difference) -> str:
     return f"{one.fact} can be told again, and could not then ({value_text(one.before)})"
 
 
+def only(one: Difference, before: str, after: str) -> str:
+    """A fact that only one of two hosts could tell."""
+    here, there, why = (before, after, one.after) if one.kind == "lost" else (after, before, one.before)
+    return f"{one.fact} is known of {here}, and not of {there} ({value_text(why)})"
+
+
 def loose(report: DriftReport) -> Iterator[Transition]:
     """Verdicts that turned and stand in no tree, worse first."""
     placed = {

@@ -37,8 +37,8 @@ def moves(one: Difference, label: str | None = None) -> Iterator[str]:
     elif _short_list(before) and _short_list(after):
         gone = [text(item) for item in before or () if item not in (after or ())]
         came = [text(item) for item in after or () if item not in (before or ())]
-        parts = [f"-{item}" for item in gone] + [f"+{item}" for item in came]
-        yield f"{name}: {', '.join(parts) or 'another order'}"
+        parts = [f"{word} {', '.join(items)}" for word, items in (("gone", gone), ("new", came)) if items]
+        yield f"{name}: {'; '.join(parts) or 'another order'}"
     else:
         yield f"{name} {text(before)} → {text(after)}"
 
@@ -53,8 +53,8 @@ def _said(side: Mapping[str, Any], key: str) -> str:
 
 def _opened(one: Difference, value: Any) -> Any:
     """Variables by name, daemon.json by key, each feature by itself."""
-    if one.fact == "build_env" and isinstance(value, list | tuple):
-        return {str(item.get("name")): item.get("value") for item in value if isinstance(item, Mapping)}
+    if one.fact == "build_env" and one.field and (value is None or isinstance(value, list | tuple)):
+        return {str(item.get("name")): item.get("value") for item in value or () if isinstance(item, Mapping)}
     if (one.fact, one.field) == ("daemon_config", "settings") and isinstance(value, Mapping):
         found: dict[str, Any] = {}
         for key, said in value.items():

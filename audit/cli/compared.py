@@ -1,0 +1,199 @@
+"""Checks to compare, as a person names them: files of `check --save`, else whatever the history knows."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.errors import UsageError
+
+if TYPE_CHECKING:
+    from audit.cli.settings import Settings
+    from audit.model import Fleet, Ignore
+    from audit.snapshot import HostRow, Snapshot
+
+DEFAULT = "default"
+"""The baseline that is compared with where nothing else is said."""
+
+RECENT = 3
+"""Checks before the newer one that are looked at for a host that was not reached: since when is it dark?"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check, loaded.
+
+    Attributes:
+        snapshot: it.
+        ignore: the ignore rules that a saved run brings along; none from the history.
+        file: it is a file, which the history does not know.
+    """
+
+    snapshot: Snapshot
+    ignore: tuple[Ignore, ...] = ()
+    file: bool = False
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Without the collector, which would walk through a hundred thousand rows again and again while they are read."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def load(settings: Settings, text: str) -> Check:
+    """A check by name.
+
+    Args:
+        settings: where the history is.
+        text: a file that `check --save` wrote; else a check, a time or a baseline of the history.
+
+    Raises:
+        SavedRunError: the file is no saved run.
+        UsageError: there is no such check.
+    """
+    file = Path(text)
+    if text.endswith(".json") or "/" in text or is_file(file):
+        return of_file(file, settings)
+    return Check(recorded().snapshot_named(settings, text))
+
+
+def of_file(file: Path, settings: Settings) -> Check:
+    """A saved run, judged by today's rules at its own moment; or a snapshot as JSON."""
+    from audit import flow
+    from audit.cli.check import saved_run
+    from audit.snapshot import Snapshot
+
+    found = _as_snapshot(file)
+    if found is not None:
+        return Check(found, file=True)
+    saved = saved_run(file, [], settings.model_copy(update={"limit": None}), explicit=False)
+    snapshot = Snapshot.of(flow.judged(saved), inventory=(str(file),))
+    return Check(snapshot.model_copy(update={"run": file.name}), saved.fleet.policy.drift_ignore, file=True)
+
+
+def _as_snapshot(file: Path) -> Snapshot | None:
+    from pydantic import ValidationError
+
+    from audit.snapshot import Snapshot
+
+    try:
+        text = file.read_bytes()
+    except OSError:
+        return None  # whoever reads it next says why
+    if b'"fleet-audit snapshot"' not in text[:200]:
+        return None
+    try:
+        found = Snapshot.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{file}: {key}: is no snapshot that this version reads: {first['msg']}") from None
+    return found if found.run else found.model_copy(update={"run": file.name})
+
+
+def is_file(path: Path) -> bool:
+    """Whether it names a file; a text that no path can be names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def recorded() -> Any:
+    """The history's module: SQLAlchemy is loaded where a check is not a file."""
+    try:
+        return importlib.import_module("audit.cli.recorded")
+    except ModuleNotFoundError as error:
+        if error.name != "audit.cli.recorded":
+            raise
+        raise UsageError("there is no history: name two files that `check --save` wrote (--since OLD NEW)") from None
+
+
+def before_of(settings: Settings, newer: Check) -> Check:
+    """What is compared with where nothing is said: the baseline `default`, else the check before.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    with recorded().history_of(settings, create=False) as history:
+        if any(one.name == DEFAULT for one in history.baselines()):
+            return Check(recorded().snapshot_named(settings, DEFAULT))
+        runs = [one.id for one in history.runs(1000)]
+    run = newer.snapshot.run
+    earlier = runs if newer.file else runs[runs.index(run) + 1 :] if run in runs else []
+    if not earlier:
+        raise UsageError(
+            f"there is no check before {run or 'this one'} to compare with: name one with --since, or call one good "
+            "with `fleet-audit baseline set default`"
+        )
+    return load(settings, earlier[0])
+
+
+def recent_of(settings: Settings, newer: Check, many: int) -> tuple[Snapshot, ...]:
+    """The checks before the newer one in the history, oldest first; none where it is a file."""
+    if newer.file or not many:
+        return ()
+    with recorded().history_of(settings, create=False) as history:
+        runs = [one.id for one in history.runs(1000)]
+    if newer.snapshot.run not in runs:
+        return ()
+    place = runs.index(newer.snapshot.run)
+    return tuple(load(settings, run).snapshot for run in reversed(runs[place + 1 : place + 1 + many]))
+
+
+def narrowed(snapshots: Sequence[Snapshot], pattern: str | None) -> list[Snapshot]:
+    """The checks with only the hosts of an Ansible pattern, and the verdicts on them.
+
+    Raises:
+        UsageError: it names nothing in any of them.
+    """
+    if pattern is None:
+        return list(snapshots)
+    from audit import inventory
+    from audit.model import Fleet
+
+    rows: dict[str, HostRow] = {row.name: row for one in snapshots for row in one.hosts}
+    fleet = inventory.select(Fleet(hosts=tuple(map(_host, rows.values()))), pattern)
+    kept = set(fleet.names)
+    return [
+        one.model_copy(
+            update={
+                "hosts": tuple(row for row in one.hosts if row.name in kept),
+                "verdicts": tuple(row for row in one.verdicts if row.subject in kept),
+            }
+        )
+        for one in snapshots
+    ]
+
+
+def _host(row: HostRow) -> Any:
+    from audit.model import Host
+
+    return Host(name=row.name, address=row.address or row.name, groups=row.groups, pool=row.pool)
+
+
+def declared(settings: Settings, *, explicit: bool) -> Fleet | None:
+    """The inventory's fleet, for its ignore rules and its names; None where there is none.
+
+    Args:
+        settings: where it may be.
+        explicit: it was named, so that a wrong one is an error.
+    """
+    from audit import flow
+    from audit.cli.check import inventory_of
+
+    sources = inventory_of(settings)
+    if not sources or not (explicit or settings.inventory or Path("inventory").is_dir()):
+        return None
+    return flow.fleet_of([], sources)
