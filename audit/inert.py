@@ -107,6 +107,16 @@ def sarif(text: str) -> str:
     return terminal(text).replace("](", "] (")
 
 
+_MENTION = re.compile(r"(?i)(?<![\w.@-])@(?=\w)|@(?=everyone|here|channel|all)")
+_CHAT = str.maketrans({"<": "\u2039", ">": "\u203a"})  # single angle quotation marks
+
+
+def chat(text: str) -> str:
+    """For mail, a chat or a webhook, whose markup nobody knows here: no tag, mention or link comes to life."""
+    shown = terminal(text).translate(_CHAT).replace("](", "] (").replace("://", "[:]//")
+    return _MENTION.sub("@ ", shown)
+
+
 _UNSEEN_IN_JSON = re.compile(f"[<{_HIDDEN}]")
 
 

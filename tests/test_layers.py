@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "audit"
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
     "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
-    "value", "inert", "batch", "snapshot", "drift",
+    "value", "inert", "batch", "snapshot", "drift", "telling", "schedule",
 }  # fmt: skip
 SHELL = {"notify", "store", "context", "inventory", "kept", "registry", "wire"}
 TOP = {"batching", "flow", "probing", "merging", "building", "cli"}
@@ -93,6 +93,7 @@ def test_imports_keep_to_their_room(file: Path) -> None:
         ("sqlalchemy", "store"),
         ("alembic", "store"),
         ("jinja2", "reports"),
+        ("apprise", "notify"),
     ],
 )
 def test_each_library_has_one_home(library: str, home: str) -> None:

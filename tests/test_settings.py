@@ -50,9 +50,20 @@ def test_lists_and_durations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert (settings.deadline, settings.host_timeout) == (300.0, 1.5)
 
 
+def test_addresses_are_cut_at_spaces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of a channel may hold commas; several stand in the environment with spaces between them."""
+    monkeypatch.setenv("FLEET_AUDIT_NOTIFY", "mailto://h?to=a@x,b@x  json://h/")
+    own(folder, "notify-on = 'any'\nlink = 'https://h/'")
+    settings = settings_of()
+    assert settings.notify == ["mailto://h?to=a@x,b@x", "json://h/"]
+    assert (settings.notify_on, settings.link) == ("any", "https://h/")
+    assert settings_of(notify=["a", "b"], notify_on="new").notify == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
+        ({"notify_on": "never"}, "--notify-on: "),
         ({"jobs": 0}, "--jobs: "),
         ({"deadline": "soon"}, "--deadline: 'soon' is no duration"),
         ({"deadline": "-5"}, "--deadline: a duration must be above zero"),

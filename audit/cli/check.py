@@ -73,6 +73,14 @@ def check(
         bool, typer.Option("--record/--no-record", help="Keep the check in the history (never one of --from).")
     ] = True,
     db: Db = None,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option("--notify", metavar="URL|@FILE", help="Tell people of what turned; may be given several times."),
+    ] = None,
+    notify_on: Annotated[
+        str | None, typer.Option("--notify-on", metavar="new|worse|any", help="What is worth a message.")
+    ] = None,
+    link: Annotated[str | None, typer.Option("--link", help="Where the report can be seen, for the message.")] = None,
     host_keys: HostKeys = None,
     known_hosts: KnownHosts = None,
     color: Color = None,
@@ -83,6 +91,7 @@ def check(
     from audit import flow
     from audit.cli.output import require_writable, style_of, targets_of, write_all, write_file, write_stdout
     from audit.cli.settings import settings_of
+    from audit.cli.telling import teller_of
 
     settings = settings_of(
         inventory=inventory,
@@ -93,6 +102,9 @@ def check(
         host_timeout=timeout,
         report=report,
         min_coverage=min_coverage,
+        notify=notify,
+        notify_on=notify_on,
+        link=link,
         host_keys=host_keys,
         known_hosts=known_hosts,
         color=color,
@@ -102,6 +114,8 @@ def check(
     if save is not None:
         require_writable(save, "--save")
     style = style_of(settings.color, verbose, settings.fail_on)
+    # A saved run tells nobody by itself: whoever looks at it again asks for that on the command line.
+    teller = teller_of(settings, wanted=from_ is None or bool(notify))
     stopped: list[int] = []
     if show_script and from_ is None:
         fleet = flow.fleet_of(hosts or [], inventory_of(settings), limit=settings.limit, local=local)
@@ -114,6 +128,7 @@ def check(
     if save is not None:
         write_file(save, [saved.model_dump_json(), "\n"])
     run = flow.judged(saved)
+    teller.look(run)  # before the run stands in the history itself
     code = run.exit_code(style.fail_on, settings.min_coverage)
     code = 128 + stopped[0] if stopped else 0 if exit_zero and code in (1, 3) else code
     try:
@@ -123,6 +138,8 @@ def check(
     finally:  # a reader of stdout that has gone, or a full disk, is no reason to forget what was found
         if record and from_ is None:
             remember(run, saved, settings, exit_code=code, quiet=quiet)
+    if not stopped:
+        teller.tell(quiet=quiet)
     return code
 
 

@@ -36,6 +36,11 @@ def _listed(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+def _spaced(value: object) -> object:
+    """Addresses may hold commas, and no spaces."""
+    return value.split() if isinstance(value, str) else value
+
+
 class Settings(BaseModel):
     """Everything that may be set outside the command line; each field is ``FLEET_AUDIT_<NAME>`` there."""
 
@@ -62,6 +67,9 @@ class Settings(BaseModel):
     plain_http: Annotated[list[str], BeforeValidator(_listed)] = []
     merge_engines: Annotated[list[str], BeforeValidator(_listed)] = []
     db: str | None = None
+    notify: Annotated[list[str], BeforeValidator(_spaced)] = []
+    notify_on: Literal["new", "worse", "any"] = "worse"
+    link: str | None = None
 
 
 def settings_of(**flags: Any) -> Settings:

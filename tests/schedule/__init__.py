@@ -1,0 +1,1 @@
+"""Schedules: the texts of units and crontabs."""
