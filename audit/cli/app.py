@@ -27,6 +27,7 @@ from audit.cli import (
     probe,
     report,
     rules,
+    schedule,
     verify,
     whatif,
 )
@@ -63,6 +64,7 @@ app.add_typer(baseline.app, name="baseline")
 app.add_typer(history.app, name="history")
 app.add_typer(inventory.app, name="inventory")
 app.add_typer(report.app, name="report")
+app.add_typer(schedule.app, name="schedule")
 
 
 def _version(wanted: bool) -> None:
