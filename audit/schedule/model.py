@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 DEADLINE = 900.0
@@ -17,6 +18,8 @@ BUSY = 75
 _PATH = re.compile(r"/[\w./+-]*", re.A)
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _CALENDAR = re.compile(r"[A-Za-z0-9 *:.,/~_+-]{1,100}")
+_MOST_OF_A_LINE = 700
+"""Characters of `arguments` in a crontab; cron takes a command of 998 at most, the rest of it included."""
 _FIELDS = re.compile(r"[\d*,/A-Za-z-]+( [\d*,/A-Za-z-]+){4}", re.A)
 
 
@@ -74,6 +77,10 @@ def fault_of(one: Schedule, *, cron: bool = False) -> str | None:
         return "--user: is no name of a system user; write small letters, digits, _ and -, up to 32"
     if not all(word.isprintable() for word in one.arguments):
         return "-- ARGS: hold a line end or a control character; leave it out"
+    if cron and len(shlex.join(one.arguments)) > _MOST_OF_A_LINE:
+        return (
+            f"-- ARGS: cron takes no line so long; put settings into /etc/fleet-audit/config.toml ({_MOST_OF_A_LINE})"
+        )
     if one.calendar is None:
         return None
     if cron and not _FIELDS.fullmatch(one.calendar):
