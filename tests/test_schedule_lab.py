@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(300), pytest.mark.xdist_group
 ROOT = Path(__file__).parent.parent
 CONTROLLER, AUDITED = "bookworm", "amd64"
 LIBRARIES = (
+    "paramiko-*.dist-info",
     "_cffi_backend*.so", "_ruamel_yaml*.so", "alembic", "annotated_doc", "annotated_types", "bcrypt", "click",
     "cryptography", "greenlet", "invoke", "jinja2", "mako", "markdown_it", "markupsafe", "mdurl", "nacl", "packaging",
     "paramiko", "platformdirs", "pydantic", "pydantic_core", "pygments", "rich", "ruamel", "shellingham", "sqlalchemy",
@@ -120,7 +121,7 @@ def test_the_playbook_schedules_a_check_and_the_timer_fires(lab: Lab, controller
     assert re.search(r"ExecMainStatus=[013]\n", shown), told
 
     metrics = controller.read("/var/lib/fleet-audit/fleet-audit.prom")
-    assert f'fleet_audit_up{{host="{AUDITED}",pool="default"}} 1' in metrics or f'host="{AUDITED}"' in metrics
+    assert re.search(rf'^fleet_audit_up{{host="{AUDITED}".*}} 1$', metrics, re.M)
     assert 'fleet_audit_hosts{state="ok"} 1' in metrics
     last = re.search(r"^fleet_audit_last_run_timestamp_seconds ([\d.]+)$", metrics, re.M)
     assert last is not None
