@@ -303,3 +303,25 @@ def ssh_dropped(worker: Worker) -> Iterator[None]:
     rule = "INPUT -p tcp --dport 22 -j DROP"
     with state(worker, f"iptables -I {rule}", f"iptables -D {rule}"):
         yield
+
+
+@contextlib.contextmanager
+def reinstalled(worker: Worker) -> Iterator[None]:
+    """As after a reinstallation with a current Docker: new host keys, new machine-id, no images, containerd store."""
+    identity = "rm -f /etc/machine-id && systemd-machine-id-setup"
+    wiped = "systemctl stop docker.socket docker.service && mv /var/lib/docker /var/lib/docker.before"
+    stopped = "systemctl stop docker.socket docker.service; rm -rf /var/lib/docker"
+    back = f"{stopped} && mv /var/lib/docker.before /var/lib/docker && {RESTART_ENGINE}"
+    with (
+        host_key_replaced(worker),
+        kept(worker, "/etc/machine-id"),
+        state(worker, wiped, back),
+        kept(worker, "/etc/docker/daemon.json"),
+    ):
+        worker.sh(identity)
+        config = json.loads(worker.read("/etc/docker/daemon.json"))
+        features = {**config.get("features", {}), "containerd-snapshotter": True}
+        config = {key: value for key, value in config.items() if key != "storage-driver"} | {"features": features}
+        worker.write("/etc/docker/daemon.json", json.dumps(config))
+        worker.sh(RESTART_ENGINE)
+        yield
