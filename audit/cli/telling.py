@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ class Teller:
 
         now = Snapshot.of(run)
         try:
-            before = standing(now, _earlier(self._settings))
+            with closing(_earlier(self._settings)) as earlier:
+                before = standing(now, earlier)
         except (FleetAuditError, ValueError) as error:
             why = error if isinstance(error, FleetAuditError) else "the history's last check is none that we can read"
             self._troubles.append(f"{why}; so every finding counts as new in the message")
@@ -104,15 +106,19 @@ def _require_link(link: str | None) -> None:
         raise UsageError("--link: holds a user or a password, which everybody would be sent; leave it out")
 
 
-def _earlier(settings: Settings) -> Iterator[Snapshot]:
+def _earlier(settings: Settings) -> Generator[Snapshot, None, None]:
     """The checks of the history, newest first; none where there is no history."""
     from audit.snapshot import Snapshot
+    from audit.store.failures import StoreError
 
     try:
-        history: Any = import_module("audit.cli.recorded").history_of(settings, create=False)
+        opened: Any = import_module("audit.cli.recorded").history_of(settings, create=False)
     except ModuleNotFoundError:
         return
-    if history is None:
-        return
-    for run in history.runs(_MOST_RUNS):
-        yield Snapshot.model_validate_json(json.dumps(history.snapshot(run.id)))
+    try:
+        with opened as history:
+            for run in history.runs(_MOST_RUNS):
+                yield Snapshot.model_validate_json(json.dumps(history.snapshot(run.id)))
+    except StoreError as error:
+        if error.kind != "missing":
+            raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,9 +13,9 @@ import pytest
 
 from audit import flow
 from audit.cli.app import run
-from audit.errors import UsageError
 from audit.run import SavedRun
 from audit.snapshot import Snapshot
+from audit.store.failures import StoreError
 from tests.farm.receivers import mail, web
 
 RECORDED = str(Path(__file__).parent.parent / "recorded" / "lab-fleet.json")
@@ -45,11 +47,14 @@ class Past:
 def recorded(monkeypatch: pytest.MonkeyPatch, past: Past | Exception | None) -> None:
     """What the history is for the next command; an error is raised where it is opened."""
 
-    def history_of(_settings: object, *, create: bool) -> Past | None:
+    @contextmanager
+    def history_of(_settings: object, *, create: bool) -> Iterator[Past]:
         assert create is False
         if isinstance(past, Exception):
             raise past
-        return past
+        if past is None:
+            raise StoreError("history.db", "there is none", "run a check", "missing")
+        yield past
 
     module = ModuleType("audit.cli.recorded")
     module.history_of = history_of  # type: ignore[attr-defined]  # a module made here
@@ -123,7 +128,7 @@ def test_a_history_that_cannot_be_read_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What fails counts as new, and the line says so."""
-    recorded(monkeypatch, UsageError("history.db: it is locked; try again"))
+    recorded(monkeypatch, StoreError("history.db", "it is locked", "try again", "locked"))
     with web() as hook:
         assert run(["check", "--from", RECORDED, "--notify", hook.url()]) == 1
     assert len(hook.got) == 1
