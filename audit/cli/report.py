@@ -16,7 +16,7 @@ from audit.errors import UsageError
 
 if TYPE_CHECKING:
     from audit.cli.settings import Settings
-    from audit.reports.html import Point
+    from audit.reports.html import Point, TimelineEntry
     from audit.run import Run, SavedRun
 
 app = typer.Typer(rich_markup_mode=None, help="Report a saved or recorded run; `report site DIR` writes a web folder.")
@@ -50,6 +50,7 @@ def report(
         return 0
     from audit import flow
     from audit.cli.output import style_of, targets_of, write_file, write_stdout
+    from audit.cli.timeline import SINCE
     from audit.reports import all_formats, html, pieces_of
 
     settings = _settings(db, report=reports, limit=limit, color=color)
@@ -60,7 +61,10 @@ def report(
     for target in sorted(targets, key=lambda target: target.path is None):
         plain = style if target.path is None else replace(style, color=False)
         if target.format == html.name:
-            parts = html.page(run, history=one.history if settings.limit is None else ())
+            whole = settings.limit is None
+            parts = html.page(
+                run, history=one.history if whole else (), timeline=one.timeline if whole else None, since=SINCE
+            )
         else:
             parts = pieces_of(all_formats()[target.format], run, plain)
         if target.path is None:
@@ -95,11 +99,13 @@ class Gathered:
     Attributes:
         name: its id in the history; empty: it comes from a file.
         history: the checks up to it; empty: it comes from a file.
+        timeline: what changed on the way to it; None: there was no check before it, or it comes from a file.
     """
 
     saved: SavedRun
     name: str = ""
     history: tuple[Point, ...] = ()
+    timeline: tuple[TimelineEntry, ...] | None = None
 
 
 def _settings(db: str | None, **flags: Any) -> Settings:
@@ -126,12 +132,14 @@ def _gathered(text: str, settings: Settings) -> Gathered:
         return _recorded(history, history.find(text))
 
 
-def _recorded(history: Any, found: Any) -> Gathered:
+def _recorded(history: Any, found: Any, pairs: int = 8) -> Gathered:
+    from audit.cli.timeline import timeline_of
     from audit.run import SavedRun
 
     saved = SavedRun.parse(history.saved(found.id), f"the recorded run {found.id}")
     points = tuple(map(_point, history.counts(MOST_POINTS)))
-    return Gathered(saved, found.id, tuple(point for point in points if point.at <= found.at))
+    before = tuple(point for point in points if point.at <= found.at)
+    return Gathered(saved, found.id, before, timeline_of(history, found, pairs))
 
 
 def _each(texts: list[str], settings: Settings) -> Iterator[Gathered]:
@@ -146,7 +154,7 @@ def _newest(last: int, settings: Settings) -> Iterator[Gathered]:
             what = "the history has no run with its evidence"
             raise UsageError(f"{what}: record one with `check`, or give files with --from")
         for found in kept:
-            yield _recorded(history, found)
+            yield _recorded(history, found, pairs=1)
 
 
 def _points(settings: Settings, named: bool) -> tuple[Point, ...]:

@@ -40,6 +40,7 @@ def write_site(folder: Path, runs: Iterable[Gathered], history: Sequence[Point] 
     """
     from audit.cli.output import write_file
     from audit.cli.report import run_of
+    from audit.cli.timeline import SINCE
     from audit.reports import html
 
     try:
@@ -55,7 +56,9 @@ def write_site(folder: Path, runs: Iterable[Gathered], history: Sequence[Point] 
         for one in runs:
             run = run_of(one)
             file = f"run-{one.name if _ID.fullmatch(one.name) else _name(run, one.saved)}.html"
-            write_file(beside / file, html.page(run, history=one.history, home=INDEX))
+            write_file(
+                beside / file, html.page(run, history=one.history, timeline=one.timeline, since=SINCE, home=INDEX)
+            )
             points.append(html.point_of(run))
             pages.append(_row(file, run, points[-1]))
         write_file(beside / INDEX, html.index(pages, history=history or points))

@@ -309,9 +309,14 @@ def ssh_dropped(worker: Worker) -> Iterator[None]:
 def reinstalled(worker: Worker) -> Iterator[None]:
     """As after a reinstallation with a current Docker: new host keys, new machine-id, no images, containerd store."""
     identity = "rm -f /etc/machine-id && systemd-machine-id-setup"
-    wiped = "systemctl stop docker.socket docker.service && mv /var/lib/docker /var/lib/docker.before"
-    stopped = "systemctl stop docker.socket docker.service; rm -rf /var/lib/docker"
-    back = f"{stopped} && mv /var/lib/docker.before /var/lib/docker && {RESTART_ENGINE}"
+    # The folder itself is a mount point, so what is in it is put aside within it.
+    others = "find . -mindepth 1 -maxdepth 1 ! -name .before"
+    stop = "systemctl stop docker.socket docker.service && cd /var/lib/docker"
+    wiped = f"{stop} && mkdir .before && {others} -exec mv -t .before {{}} +"
+    back = (
+        f"{stop} && {others} -exec rm -rf {{}} + && find .before -mindepth 1 -maxdepth 1 -exec mv -t . {{}} +"
+        f" && rmdir .before && {RESTART_ENGINE}"
+    )
     with (
         host_key_replaced(worker),
         kept(worker, "/etc/machine-id"),
