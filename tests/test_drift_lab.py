@@ -54,7 +54,7 @@ def test_a_reinstalled_worker_is_named_as_the_cause_and_then_there_is_silence(
         page = tmp_path / "page.html"
         assert said("report", "--from", "latest", "--report", f"html:{page}")[0] in (0, 1)
         text = page.read_text(encoding="utf-8")
-        assert "Drift since the checks before" in text
+        assert "Drift since baseline default" in text
         assert "reinstalled, or another machine under this name" in text
         said("check", "amd64", "arm64", *inventory, "--known-hosts", str(known))
         assert said("drift", "--since", "previous", "--quiet-if-clean") == (0, "")

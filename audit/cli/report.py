@@ -16,7 +16,8 @@ from audit.errors import UsageError
 
 if TYPE_CHECKING:
     from audit.cli.settings import Settings
-    from audit.reports.html import Point, TimelineEntry
+    from audit.cli.timeline import Timeline
+    from audit.reports.html import Point
     from audit.run import Run, SavedRun
 
 app = typer.Typer(rich_markup_mode=None, help="Report a saved or recorded run; `report site DIR` writes a web folder.")
@@ -50,7 +51,6 @@ def report(
         return 0
     from audit import flow
     from audit.cli.output import style_of, targets_of, write_file, write_stdout
-    from audit.cli.timeline import SINCE
     from audit.reports import all_formats, html, pieces_of
 
     settings = _settings(db, report=reports, limit=limit, color=color)
@@ -62,9 +62,7 @@ def report(
         plain = style if target.path is None else replace(style, color=False)
         if target.format == html.name:
             whole = settings.limit is None
-            parts = html.page(
-                run, history=one.history if whole else (), timeline=one.timeline if whole else None, since=SINCE
-            )
+            parts = html.page(run, history=one.history, **told_of(one)) if whole else html.page(run)
         else:
             parts = pieces_of(all_formats()[target.format], run, plain)
         if target.path is None:
@@ -105,7 +103,7 @@ class Gathered:
     saved: SavedRun
     name: str = ""
     history: tuple[Point, ...] = ()
-    timeline: tuple[TimelineEntry, ...] | None = None
+    timeline: Timeline | None = None
 
 
 def _settings(db: str | None, **flags: Any) -> Settings:
@@ -180,6 +178,11 @@ def _point(counts: Any) -> Point:
         reached=counts.reached,
         hosts=counts.hosts,
     )
+
+
+def told_of(one: Gathered) -> dict[str, Any]:
+    """What a page is told of the timeline."""
+    return {} if one.timeline is None else {"timeline": one.timeline.entries, "since": one.timeline.since}
 
 
 def _is_file(text: str) -> bool:

@@ -39,8 +39,7 @@ def write_site(folder: Path, runs: Iterable[Gathered], history: Sequence[Point] 
         UsageError: the folder cannot be written to, or its index is somebody else's; nothing has changed then.
     """
     from audit.cli.output import write_file
-    from audit.cli.report import run_of
-    from audit.cli.timeline import SINCE
+    from audit.cli.report import run_of, told_of
     from audit.reports import html
 
     try:
@@ -56,9 +55,7 @@ def write_site(folder: Path, runs: Iterable[Gathered], history: Sequence[Point] 
         for one in runs:
             run = run_of(one)
             file = f"run-{one.name if _ID.fullmatch(one.name) else _name(run, one.saved)}.html"
-            write_file(
-                beside / file, html.page(run, history=one.history, timeline=one.timeline, since=SINCE, home=INDEX)
-            )
+            write_file(beside / file, html.page(run, history=one.history, home=INDEX, **told_of(one)))
             points.append(html.point_of(run))
             pages.append(_row(file, run, points[-1]))
         write_file(beside / INDEX, html.index(pages, history=history or points))

@@ -1,48 +1,61 @@
-"""What changed on the way to a recorded run, as a page shows it: the last checks, each held against the one before it."""
+"""What changed on the way to a recorded run, for its page: since the baseline, or from check to check."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from audit.drift import DriftReport, HostDrift
     from audit.reports.html import TimelineEntry
 
-SINCE = "the checks before"
-"""What the section's heading says that it was compared with."""
+BASELINE = "default"
+"""The baseline that a page is held against, where it was set before that run."""
 
 
-def timeline_of(history: Any, found: Any, pairs: int = 8) -> tuple[TimelineEntry, ...] | None:
-    """Entries for the checks up to this one; None where there was none before it.
+class Timeline(NamedTuple):
+    """What a page shows of it.
+
+    Attributes:
+        since: what it was compared with, as the section's heading says it.
+        entries: what changed.
+    """
+
+    since: str
+    entries: tuple[TimelineEntry, ...]
+
+
+def timeline_of(history: Any, found: Any, pairs: int = 8) -> Timeline | None:
+    """What changed up to this run; None where there is nothing to hold it against.
 
     Args:
         history: `audit.store.history.History`.
         found: the run, as `History.find` gives it.
-        pairs: checks that are compared, each with the one before it.
+        pairs: without a baseline: checks that are compared, each with the one before it.
     """
     from audit.drift import drift
     from audit.snapshot import Snapshot
 
-    runs = [one for one in history.runs(200) if one.at <= found.at][: pairs + 1]
-    if len(runs) < 2:
-        return None
+    newer = Snapshot.model_validate(history.snapshot(found.id), strict=False)
+    if any(one.name == BASELINE for one in history.baselines()):
+        before = Snapshot.model_validate(history.baseline(BASELINE), strict=False)
+        if before.at < found.at:
+            return Timeline(f"baseline {BASELINE}", tuple(_entries(drift(before, newer), newer.at)))
+    earlier = [one for one in history.runs(200) if one.at < found.at][:pairs]
     entries: list[TimelineEntry] = []
-    newer = Snapshot.model_validate(history.snapshot(runs[0].id), strict=False)
-    for run in runs[1:]:
+    for run in earlier:
         older = Snapshot.model_validate(history.snapshot(run.id), strict=False)
         entries += _entries(drift(older, newer), newer.at)
         newer = older
-    return tuple(entries)
+    return Timeline("the checks before", tuple(entries)) if earlier else None
 
 
 def _entries(report: DriftReport, at: float) -> Iterator[TimelineEntry]:
     from audit.reports.html import TimelineEntry
 
     for note in report.notes:
-        yield TimelineEntry(
-            at=at, host=note.host, kind=note.what, title=f"{note.what}: {note.host}", detail=note.detail
-        )
+        title = f"{note.what}: {note.host}"
+        yield TimelineEntry(at=at, host=note.host, kind=note.what, title=title, detail=note.detail)
     for host in report.hosts:
         yield from _of_host(host, at)
 
@@ -57,6 +70,5 @@ def _of_host(host: HostDrift, at: float) -> Iterator[TimelineEntry]:
             host=host.host,
             kind=cause.id,
             title=cause.text,
-            detail="; ".join(f"{one.path}: {one.before} → {one.after}" for one in cause.differences[:4]),
             consequences=tuple(f"{node.text}{f' ({node.symptom})' if node.symptom else ''}" for node in after),
         )
