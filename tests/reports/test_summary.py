@@ -127,7 +127,7 @@ def test_table_tells_an_interruption() -> None:
 def test_formats_are_the_folder() -> None:
     """Every promised format is there, in name order, each with one line about it."""
     assert list(all_formats()) == [
-        "csv", "github", "json", "jsonl", "junit", "markdown", "prometheus", "sarif", "table",
+        "csv", "github", "html", "json", "jsonl", "junit", "markdown", "prometheus", "sarif", "table",
     ]  # fmt: skip
     for one in all_formats().values():
         assert one.about
