@@ -50,7 +50,7 @@ TOPICS: tuple[Topic, ...] = (
         {"engine.data_root": "data-root"},
     ),
     Topic(
-        "buildx", "buildx", (REINSTALLED, "engine", "system"),
+        "buildx", "buildx", (REINSTALLED, "system"),
         {"buildx.state": "buildx", "buildx.version": "buildx", "buildx.error": "error of buildx"},
     ),
     Topic("env", "builds' environment", ("unit", REINSTALLED)),

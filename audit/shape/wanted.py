@@ -66,7 +66,7 @@ def wanted(world: World, how: How, instance: Instance, say: Say) -> Wanted:
     """
     explicit = tuple(attest for attest in how.attests if not attest.disabled)
     if (explicit or how.attests) and not world.can("buildx.attestations"):
-        flag = next(flag for flag in how.flags if flag in ("provenance", "sbom", "attest", "set"))
+        flag = next((flag for flag in how.flags if flag in ("provenance", "sbom", "attest", "set")), "attest")
         raise Refused("buildx", f"buildx {world.release('buildx')} is older than --{flag}", f"unknown flag: --{flag}")
     graph = instance.moby and world.store() is StoreKind.GRAPHDRIVER
     if explicit:

@@ -19,6 +19,9 @@ from audit.store.rows import RUN_STATES, MergeRun
 from audit.store.tables import merge_run
 from audit.store.writer import Batch, Writer
 
+_COUNTED = {"preserve_rowcount": True}
+"""SQLAlchemy keeps an INSERT's count only where it is asked to; psycopg's would be lost."""
+
 
 class Runs:
     """The part of a `Journal` that is about whole runs.
@@ -70,7 +73,7 @@ class Runs:
             )  # fmt: skip
             row = run.model_dump() | {"progress": "{}", "totals": "{}"}
             with self._failing(), self._database.writing() as connection:
-                if connection.execute(self._begin, row).rowcount == 1:
+                if connection.execute(self._begin, row, execution_options=_COUNTED).rowcount == 1:
                     return run
             # Two of the same second drew the same four digits.
 

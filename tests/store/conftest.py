@@ -1,4 +1,4 @@
-"""A database and a journal with a clock of its own."""
+"""A database, SQLite's or PostgreSQL's, and a journal and a history with a clock of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from audit.store import Database, Journal
+from audit.store import Database, History, Journal
+from tests.store import postgres
+
+BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+"""For a module's `pytestmark`: each of its tests on either engine."""
 
 
 class Clock:
@@ -34,10 +38,27 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "state" / "history.db"
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Server]:
+    """A real PostgreSQL; skipped with the reason where there can be none."""
+    reason = postgres.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgres.running() as found:
+        yield found
+
+
 @pytest.fixture
-def database(place: Path) -> Iterator[Database]:
-    """A new one, that waits a quarter of a second for a lock."""
-    with Database.open(place, busy=0.25) as opened:
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which engine; SQLite where a module does not ask for both."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def database(engine: str, place: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A new one, that waits a quarter of a second for a lock; its `place` opens it again."""
+    where: Path | str = place if engine == "sqlite" else request.getfixturevalue("server").new()
+    with Database.open(where, busy=0.25) as opened:
         yield opened
 
 
@@ -52,3 +73,9 @@ def journal(database: Database, clock: Clock) -> Iterator[Journal]:
     """On the new database."""
     with Journal(database, now=clock) as opened:
         yield opened
+
+
+@pytest.fixture
+def history(database: Database, clock: Clock) -> History:
+    """On the new database."""
+    return History(database, now=clock)

@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.store import Database, Journal, JournalFailed, MergeRun, Stood, TagRow
-from tests.store.conftest import Clock, digest
+from tests.store.conftest import BOTH, Clock, digest
+
+pytestmark = BOTH
 
 HUB = "registry-1.example"
 APP = f"{HUB}/app:1"
@@ -109,9 +111,9 @@ def test_a_tag_of_no_run_is_told(database: Database) -> None:
     """A fault of ours ends the journal; it is not lost silently."""
     journal = Journal(database)
     journal.note("nobody", APP, unit="u", state="planned")
-    with pytest.raises(JournalFailed, match="FOREIGN KEY constraint failed"):
+    with pytest.raises(JournalFailed, match=r"(?i)foreign key constraint"):
         journal.flush()
-    with pytest.raises(JournalFailed, match="FOREIGN KEY constraint failed"):
+    with pytest.raises(JournalFailed, match=r"(?i)foreign key constraint"):
         journal.note("nobody", APP, unit="u", state="planned")
     with pytest.raises(JournalFailed, match="FOREIGN KEY"):
         journal.close()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 
 from audit.store import Database, Journal, MergeRun
-from tests.store.conftest import Clock, digest
+from tests.store.conftest import BOTH, Clock, digest
+
+pytestmark = BOTH
 
 HUB = "registry-1.example"
 APP = f"{HUB}/app:1"
@@ -43,11 +42,11 @@ def test_known_from_the_moment_it_is_learnt(journal: Journal, clock: Clock) -> N
         assert known("manifest") == set()
 
 
-def test_known_to_another_process(journal: Journal, place: Path) -> None:
+def test_known_to_another_process(journal: Journal, database: Database) -> None:
     """What is committed; and what it forgets is not known here either."""
     journal.learn(HUB, "app", "blob", [digest(1)])
     journal.flush()
-    with Database.open(place) as database, Journal(database) as other:
+    with Database.open(database.place) as second, Journal(second) as other:
         assert other.known(HUB, "app", "blob", [digest(1)], youngest=0) == {digest(1)}
         other.forget(HUB, "app", [digest(1)])
     assert journal.known(HUB, "app", "blob", [digest(1)], youngest=0) == set()
@@ -73,7 +72,7 @@ def test_more_digests_than_one_statement_takes(journal: Journal) -> None:
 # ---------------------------------------------------------------------- age
 
 
-def test_what_is_too_old_goes(journal: Journal, clock: Clock, place: Path) -> None:
+def test_what_is_too_old_goes(journal: Journal, clock: Clock, database: Database) -> None:
     """Runs with their tags, what stood, what was known; the number of rows is told, without the runs' tags."""
     old = begun(journal).id
     journal.note(old, APP, unit="u", state="planned")
@@ -89,9 +88,8 @@ def test_what_is_too_old_goes(journal: Journal, clock: Clock, place: Path) -> No
     assert journal.tags(old) == {}
     assert journal.stood([APP]) == {}
     assert journal.known(HUB, "app", "blob", [digest(1), digest(2)], youngest=0) == {digest(2)}
-    connection = sqlite3.connect(place)
-    assert connection.execute("SELECT count(*) FROM merge_tag").fetchone() == (1,)
-    connection.close()
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM merge_tag").scalar() == 1
 
 
 def test_a_run_that_lives_is_not_old(journal: Journal, clock: Clock) -> None:

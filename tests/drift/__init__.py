@@ -1,0 +1,1 @@
+"""Drift: two checks against each other."""
