@@ -222,8 +222,8 @@ def test_without_javascript(look: Look) -> None:
     assert "need JavaScript" in page.content()
     article = page.locator("#rule-FA404").text_content() or ""
     (verdict,) = (one for one in fleets.lab().by_subject["riscv64"] if one.rule == "FA404")
-    for text in (*verdict.evidence, verdict.message, verdict.remedy):
-        assert text.replace("`", "") in article
+    assert verdict.message.replace("`", "") in article
+    assert verdict.remedy.partition("(")[0].strip() in article.replace("`", "")
     page.locator("details.host summary").first.click()
     assert page.locator("#host-amd64 .list li").count() == 5
 
