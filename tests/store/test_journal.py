@@ -115,7 +115,7 @@ def test_a_tag_of_no_run_is_told(database: Database) -> None:
         journal.flush()
     with pytest.raises(JournalFailed, match=r"(?i)foreign key constraint"):
         journal.note("nobody", APP, unit="u", state="planned")
-    with pytest.raises(JournalFailed, match="FOREIGN KEY"):
+    with pytest.raises(JournalFailed, match=r"(?i)foreign key"):
         journal.close()
 
 
