@@ -61,7 +61,8 @@ def test_a_station_leaves_nothing_on_its_worker(lab: Lab) -> None:
     worker = lab.workers["amd64"]
     # The engine mounts its own network namespace with the first container that ever runs there.
     mounts = "mount | grep -v ' /run/docker/netns/default '"
-    look = f"docker buildx version; ls -A /root /root/.docker; docker image ls --all -q | sort; docker ps --all -q | sort; {mounts}"
+    ours = "docker image ls --all -q | sort; docker ps --all -q | sort"
+    look = f"docker buildx version; ls -A /root /root/.docker; {ours}; {mounts}"
     before = worker.sh(look).stdout
     observe.round_of(lab, [(station("container-engine28-overlay2"), (f"{PLAIN}",), 0)])
     assert worker.sh(look).stdout == before
