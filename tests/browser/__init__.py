@@ -1,1 +1,1 @@
-"""Pages as a person sees them: in a real browser."""
+"""The HTML report, looked at in a real browser."""

@@ -163,5 +163,7 @@ REPORT = """
   byId("clear").addEventListener("click", function () { clear(); find.focus(); });
   filter();
   follow();
+  // once more when the browser has gone to the place by itself, which takes the focus away
+  window.addEventListener("load", function () { setTimeout(follow, 0); });
 })();
 """

@@ -96,7 +96,7 @@ _FINDING = """
 </summary>{% endif %}
 <ul class="evidence">
 {% for lines, who in one.evidence %}{% if who %}<li class="who">{{ who }}</li>{% endif %}
-{% for line in lines %}<li>{{ line }}</li>{% endfor %}{% endfor %}
+{% for line in lines %}<li>{{ line|prose }}</li>{% endfor %}{% endfor %}
 {% if one.more_evidence %}<li class="who">and {{ one.more_evidence }} more: each host has its own below</li>{% endif %}
 </ul>
 {% if one.evidence|length > 3 %}</details>{% endif %}
