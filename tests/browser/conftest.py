@@ -56,6 +56,7 @@ class Seen:
     def shot(self, name: str, *, full: bool = False) -> None:
         """Keep a picture."""
         SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         self.page.screenshot(path=SHOTS / f"{name}.png", full_page=full)
 
 

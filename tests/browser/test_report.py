@@ -209,6 +209,7 @@ def test_print(look: Look) -> None:
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.locator("#host-riscv64").wait_for(state="visible")
     seen.shot("report-print", full=True)
+    assert page.locator(".facts").count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("#host-riscv64").is_hidden()
 

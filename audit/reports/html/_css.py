@@ -47,8 +47,8 @@ nav a:hover{text-decoration:underline}
 .filter{display:flex;flex-wrap:wrap;gap:.4rem;align-items:center;margin-left:auto}
 input,select,button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--soft);border-radius:5px;
 padding:.25rem .5rem;min-height:2rem}
-input[type=search]{width:15rem}
-select{max-width:11rem}
+input[type=search]{width:12rem}
+select{max-width:9.5rem}
 button{cursor:pointer}
 button:hover{border-color:var(--accent);color:var(--accent)}
 output{color:var(--soft);min-width:8rem}

@@ -37,7 +37,7 @@ REPORT = """
   var hosts = Array.from(document.querySelectorAll("details.host"));
   var rules = Array.from(document.querySelectorAll("article.rule"));
   var find = byId("find"), state = byId("state"), pool = byId("pool"), count = byId("count"), none = byId("none");
-  var words = new Map(), data = null;
+  var words = new Map(), data = null, printing = false;
 
   function text(element) {
     var found = words.get(element);
@@ -135,7 +135,7 @@ REPORT = """
     }
   }
   document.addEventListener("toggle", function (event) {
-    if (event.target.classList.contains("host") && event.target.open) { unpack(event.target); }
+    if (event.target.classList.contains("host") && event.target.open && !printing) { unpack(event.target); }
   }, true);
 
   function follow() {
@@ -154,10 +154,14 @@ REPORT = """
 
   var opened = [];
   window.addEventListener("beforeprint", function () {
+    printing = true;  // on paper a host tells its findings, and its facts only where somebody opened it
     opened = hosts.filter(function (host) { return !host.open && !host.hidden && host.dataset.state !== "clean"; });
     opened.forEach(function (host) { host.open = true; });
   });
-  window.addEventListener("afterprint", function () { opened.forEach(function (host) { host.open = false; }); });
+  window.addEventListener("afterprint", function () {
+    opened.forEach(function (host) { host.open = false; });
+    printing = false;
+  });
 
   [find, state, pool].forEach(function (control) { control.addEventListener("input", filter); });
   byId("clear").addEventListener("click", function () { clear(); find.focus(); });
