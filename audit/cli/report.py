@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audit.cli.check import Color, Limit, Verbose
+from audit.cli.recorded import Db, history_of
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None, help="Report a saved or recorded run; `report site DIR` writes a web folder.")
 
-Db = Annotated[
-    str | None,
-    typer.Option("--db", metavar="PATH|URL", help="The history database; by default a file in the state folder."),
-]
 MOST_POINTS = 120
 
 
@@ -109,15 +104,7 @@ class Gathered:
 def _settings(db: str | None, **flags: Any) -> Settings:
     from audit.cli.settings import settings_of
 
-    return settings_of(**flags, **({"db": db} if db is not None else {}))
-
-
-@contextmanager
-def _history(settings: Settings) -> Iterator[Any]:
-    # by name, so that what needs the history's libraries is loaded only where a recorded run is asked for
-    recorded: Any = importlib.import_module("audit.cli.recorded")
-    with recorded.history_of(settings, create=False) as history:
-        yield history
+    return settings_of(db=db, **flags)
 
 
 def _gathered(text: str, settings: Settings) -> Gathered:
@@ -126,7 +113,7 @@ def _gathered(text: str, settings: Settings) -> Gathered:
         from audit.cli.check import saved_run
 
         return Gathered(saved_run(Path(text), [], settings, explicit=False))
-    with _history(settings) as history:
+    with history_of(settings, create=False) as history:
         return _recorded(history, history.find(text))
 
 
@@ -146,7 +133,7 @@ def _each(texts: list[str], settings: Settings) -> Iterator[Gathered]:
 
 def _newest(last: int, settings: Settings) -> Iterator[Gathered]:
     """The newest runs of the history that have their evidence still."""
-    with _history(settings) as history:
+    with history_of(settings, create=False) as history:
         kept = [found for found in history.runs(last) if found.saved]
         if not kept:
             what = "the history has no run with its evidence"
@@ -159,7 +146,7 @@ def _points(settings: Settings, named: bool) -> tuple[Point, ...]:
     """What the index's charts show; none where the runs were named one by one."""
     if named:
         return ()
-    with _history(settings) as history:
+    with history_of(settings, create=False) as history:
         return tuple(map(_point, history.counts(MOST_POINTS)))
 
 

@@ -4,71 +4,41 @@ from __future__ import annotations
 
 import json
 import stat
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import pytest
 
+from audit import flow
 from audit.cli.app import run
 from audit.cli.report import Gathered
 from audit.cli.site import write_site
 from audit.errors import UsageError
 from audit.reports import html
 from audit.run import SavedRun
+from audit.snapshot import Snapshot
+from audit.store import Database, History
 
 RECORDED = Path(__file__).parent.parent / "recorded" / "lab-fleet.json"
 
 
-class History:
-    """What the history gives for three recorded checks, one of which has lost its evidence."""
-
-    def __init__(self) -> None:
-        """Newest first, as the history lists them."""
-        at = SavedRun.parse(RECORDED.read_text(encoding="utf-8"), "x").evidence.finished.timestamp()
-        self.found = [
-            SimpleNamespace(id="2026-11-24T02-13-45-0003", at=at, saved=True),
-            SimpleNamespace(id="2026-11-23T02-13-45-0002", at=at - 86400, saved=False),
-            SimpleNamespace(id="2026-11-22T02-13-45-0001", at=at - 2 * 86400, saved=True),
-        ]
-
-    def find(self, text: str) -> Any:
-        """By the end of an id, or ``latest``."""
-        return next(one for one in self.found if text in ("latest", one.id[-4:]))
-
-    def runs(self, limit: int) -> list[Any]:
-        """The newest."""
-        return self.found[:limit]
-
-    def saved(self, run: str) -> str:
-        """Each holds the recorded fleet."""
-        return RECORDED.read_text(encoding="utf-8")
-
-    def counts(self, limit: int) -> list[Any]:
-        """Oldest first."""
-        return [
-            SimpleNamespace(
-                at=one.at, hosts=12, reached=11, findings={"error": 2}, engines={"unknown": 3, "28": 9}, stores={}
-            )
-            for one in reversed(self.found)
-        ]
-
-
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The history is that of `History`."""
-
-    @contextmanager
-    def history_of(settings: Any, *, create: bool) -> Iterator[History]:
-        assert create is False
-        yield History()
-
-    module = ModuleType("audit.cli.recorded")
-    module.history_of = history_of  # type: ignore[attr-defined]  # a stand-in
-    monkeypatch.setitem(sys.modules, "audit.cli.recorded", module)
+def recorded(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A history of three checks, a day between them, the middle one without its evidence; their ids, oldest first."""
+    text = RECORDED.read_text(encoding="utf-8")
+    snapshot = Snapshot.of(flow.judged(SavedRun.parse(text, str(RECORDED))))
+    file = tmp_path_factory.mktemp("history") / "history.db"
+    monkeypatch.setenv("FLEET_AUDIT_DB", str(file))
+    with Database.open(file, create=True) as database:
+        history = History(database)
+        return [
+            history.record(
+                snapshot.model_copy(update={"at": snapshot.at - 86400 * days}).model_dump(mode="json"),
+                None if days == 1 else text,
+                exit_code=1,
+            ).id
+            for days in (2, 1, 0)
+        ]
 
 
 def pages(folder: Path) -> list[str]:
@@ -94,13 +64,14 @@ def test_report_of_a_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert [host["name"] for host in json.loads(capsys.readouterr().out)["hosts"]] == ["riscv64"]
 
 
-@pytest.mark.usefixtures("recorded")
-def test_report_of_a_recorded_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_a_recorded_run(recorded: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A recorded run's page has the history up to it, and no later check."""
     assert run(["report", "-r", "html"]) == 0
     assert "3 checks from 2026-11-22" in capsys.readouterr().out
-    assert run(["report", "--from", "0001", "-r", "html"]) == 0
+    assert run(["report", "--from", recorded[0], "-r", "html"]) == 0
     assert "One check, 2026-11-22" in capsys.readouterr().out
+    assert run(["report", "--from", recorded[1], "-r", "html"]) == 2
+    assert "was recorded without its evidence" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -129,12 +100,11 @@ def test_wrong_usage(
     assert pages(tmp_path) == []
 
 
-@pytest.mark.usefixtures("recorded")
-def test_site(tmp_path: Path) -> None:
+def test_site(recorded: list[str], tmp_path: Path) -> None:
     """A page a run that has its evidence, an index that lists them with charts, nothing executable."""
     folder = tmp_path / "site"
     assert run(["report", "site", str(folder)]) == 0
-    names = ["index.html", "run-2026-11-22T02-13-45-0001.html", "run-2026-11-24T02-13-45-0003.html"]
+    names = ["index.html", f"run-{recorded[0]}.html", f"run-{recorded[2]}.html"]
     assert pages(folder) == names
     index = (folder / "index.html").read_text(encoding="utf-8")
     assert [f'href="{name}"' in index for name in names[1:]] == [True, True]
@@ -143,17 +113,15 @@ def test_site(tmp_path: Path) -> None:
     assert not any(file.stat().st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH) for file in folder.iterdir())
 
 
-@pytest.mark.usefixtures("recorded")
-def test_site_prunes_its_own_pages_only(tmp_path: Path) -> None:
+def test_site_prunes_its_own_pages_only(recorded: list[str], tmp_path: Path) -> None:
     """Pages of runs that are no longer listed go; files of others, though named alike, and folders stay."""
     folder = tmp_path / "site"
     assert run(["report", "site", str(folder)]) == 0
     (folder / "notes.html").write_text("mine")
     (folder / "run-2020-01-01T00-00-00-abcd.html").write_text("mine too")
     assert run(["report", "site", str(folder), "--last", "1"]) == 0
-    assert pages(folder) == [
-        "index.html", "notes.html", "run-2020-01-01T00-00-00-abcd.html", "run-2026-11-24T02-13-45-0003.html",
-    ]  # fmt: skip
+    left = ["index.html", "notes.html", "run-2020-01-01T00-00-00-abcd.html", f"run-{recorded[2]}.html"]
+    assert pages(folder) == left
 
 
 def test_site_does_not_touch_another_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
