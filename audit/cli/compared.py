@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import gc
-import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
     from audit.cli.settings import Settings
-    from audit.model import Fleet, Ignore
+    from audit.model import Fleet, Host, Ignore
     from audit.snapshot import HostRow, Snapshot
 
 DEFAULT = "default"
@@ -65,7 +64,9 @@ def load(settings: Settings, text: str) -> Check:
     file = Path(text)
     if text.endswith(".json") or "/" in text or is_file(file):
         return of_file(file, settings)
-    return Check(recorded().snapshot_named(settings, text))
+    from audit.cli.recorded import snapshot_named
+
+    return Check(snapshot_named(settings, text))
 
 
 def of_file(file: Path, settings: Settings) -> Check:
@@ -110,26 +111,19 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def recorded() -> Any:
-    """The history's module: SQLAlchemy is loaded where a check is not a file."""
-    try:
-        return importlib.import_module("audit.cli.recorded")
-    except ModuleNotFoundError as error:
-        if error.name != "audit.cli.recorded":
-            raise
-        raise UsageError("there is no history: name two files that `check --save` wrote (--since OLD NEW)") from None
-
-
 def before_of(settings: Settings, newer: Check) -> Check:
     """What is compared with where nothing is said: the baseline `default`, else the check before.
 
     Raises:
         UsageError: there is neither.
     """
-    with recorded().history_of(settings, create=False) as history:
-        if any(one.name == DEFAULT for one in history.baselines()):
-            return Check(recorded().snapshot_named(settings, DEFAULT))
+    from audit.cli.recorded import history_of, snapshot_named
+
+    with history_of(settings, create=False) as history:
+        baselines = {one.name for one in history.baselines()}
         runs = [one.id for one in history.runs(1000)]
+    if DEFAULT in baselines:
+        return Check(snapshot_named(settings, DEFAULT))
     run = newer.snapshot.run
     earlier = runs if newer.file else runs[runs.index(run) + 1 :] if run in runs else []
     if not earlier:
@@ -144,7 +138,9 @@ def recent_of(settings: Settings, newer: Check, many: int) -> tuple[Snapshot, ..
     """The checks before the newer one in the history, oldest first; none where it is a file."""
     if newer.file or not many:
         return ()
-    with recorded().history_of(settings, create=False) as history:
+    from audit.cli.recorded import history_of
+
+    with history_of(settings, create=False) as history:
         runs = [one.id for one in history.runs(1000)]
     if newer.snapshot.run not in runs:
         return ()
@@ -177,7 +173,7 @@ def narrowed(snapshots: Sequence[Snapshot], pattern: str | None) -> list[Snapsho
     ]
 
 
-def _host(row: HostRow) -> Any:
+def _host(row: HostRow) -> Host:
     from audit.model import Host
 
     return Host(name=row.name, address=row.address or row.name, groups=row.groups, pool=row.pool)

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from audit.cli.check import Color, Verbose
-from audit.cli.drift import Db, Format
+from audit.cli.drift import Format
+from audit.cli.recorded import Db
 from audit.errors import UsageError
 
 

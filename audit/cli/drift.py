@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audit.cli.check import Color, Inventory, Limit, Verbose
+from audit.cli.recorded import Db
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from audit.snapshot import Snapshot
 
 Format = Annotated[str, typer.Option("--format", metavar="text|json|markdown", help="How to print.")]
-Db = Annotated[
-    str | None,
-    typer.Option("--db", metavar="PATH|URL", help="The history database; by default a file in the state folder."),
-]
 
 
 def drift(
