@@ -19,7 +19,7 @@ def drift_markdown(report: DriftReport, style: Style) -> Iterator[str]:
     """The report, a line or more a piece."""
     yield f"# Drift: {plain(told.headline(report))}\n\n{plain(told.title(report))}\n"
     for block in told.blocks(report):
-        pools = f" (pool {', '.join(block.pools)})" if block.pools else ""
+        pools = f" (pool{'s' * (len(block.pools) > 1)} {', '.join(block.pools)})" if block.pools else ""
         was = f", before {block.was}" if block.was else ""
         yield f"\n## {plain(hosts_text(block.hosts) + pools + was)}\n\n"
         yield from _trees(block.causes)

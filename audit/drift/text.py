@@ -20,7 +20,7 @@ def drift_text(report: DriftReport, style: Style) -> Iterator[str]:
     yield from _ended(wrap(shown(f"drift: {told.headline(report)}"), style.width))
     yield paint(shown(told.title(report)), "dim") + "\n"
     for block in told.blocks(report):
-        pools = f" (pool {', '.join(block.pools)})" if block.pools else ""
+        pools = f" (pool{'s' * (len(block.pools) > 1)} {', '.join(block.pools)})" if block.pools else ""
         was = f", before {block.was}" if block.was else ""
         name = hosts_text(block.hosts)
         yield "\n"
