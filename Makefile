@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 RUN := $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types docs docs-check pytest fmt lab-up lab-down lab-status matrix bench-fanout bench-merge night clean
+.PHONY: help setup demo test check lint types docs docs-check pytest fmt lab-up lab-down lab-status matrix bench-fanout bench-merge bench-drift night clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -67,6 +67,9 @@ bench-fanout: setup ## fan-out against Ansible, pyinfra and clush: prints ratios
 
 bench-merge: setup ## merging against docker manifest, imagetools, crane, skopeo: requests and times; .bench/merge.json
 	$(RUN) tests.bench.merge
+
+bench-drift: setup ## recording and comparing 1,000 workers over 200 checks: seconds, megabytes; .bench/drift.json
+	$(RUN) tests.bench.drift
 
 night: setup ## a real night of merges, rehearsed against a registry that limits and injures; .bench/night.json
 	$(RUN) tests.lab with -- $(RUN) tests.bench.night $(NIGHT)

@@ -18,12 +18,12 @@ from audit.fact import all_probes
 from audit.model import Fleet, Host, Unknown
 from audit.rule import all_rules
 from audit.run import Run, SavedRun
-from audit.wire import Event, WireOptions, build_script, collect
 
 if TYPE_CHECKING:
     from audit.probe.report import Report
     from audit.probe.ways import Way
     from audit.probing import Target
+    from audit.wire import Event, WireOptions
 
 
 def fleet_of(
@@ -67,6 +67,8 @@ def gather(
     stop: threading.Event | None = None,
 ) -> SavedRun:
     """Ask every host everything that the facts need: the only step that touches the network."""
+    from audit.wire import collect  # SSH: most verbs have no need of it, and it loads for long
+
     evidence = collect(fleet, all_probes(), options=options, on_event=on_event, stop=stop)
     return SavedRun(fleet=fleet, evidence=evidence)
 
@@ -113,6 +115,8 @@ def probed(
 
 def script_of(host: Host) -> str:
     """Exactly what would run on that worker."""
+    from audit.wire import build_script
+
     return build_script(all_probes(), host)
 
 

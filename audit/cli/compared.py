@@ -61,12 +61,16 @@ def load(settings: Settings, text: str) -> Check:
         SavedRunError: the file is no saved run.
         UsageError: there is no such check.
     """
-    file = Path(text)
-    if text.endswith(".json") or "/" in text or is_file(file):
-        return of_file(file, settings)
+    if names_file(text):
+        return of_file(Path(text), settings)
     from audit.cli.recorded import snapshot_named
 
     return Check(snapshot_named(settings, text))
+
+
+def names_file(text: str) -> bool:
+    """Whether a person means a file, and nothing that the history knows."""
+    return text.endswith(".json") or "/" in text or is_file(Path(text))
 
 
 def of_file(file: Path, settings: Settings) -> Check:
@@ -111,41 +115,61 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def before_of(settings: Settings, newer: Check) -> Check:
-    """What is compared with where nothing is said: the baseline `default`, else the check before.
+def pair(settings: Settings, since: str | None, newest: str) -> tuple[Check, Check]:
+    """Two checks to compare, the older one first; of the history's, without the verdicts that both have alike.
+
+    Args:
+        settings: where the history is.
+        since: as `load` takes it; None: the baseline `default`, else the check before.
+        newest: as `load` takes it.
 
     Raises:
-        UsageError: there is neither.
+        SavedRunError: a file is no saved run.
+        UsageError: there is no such check, or none before.
     """
-    from audit.cli.recorded import history_of, snapshot_named
+    from audit.cli.recorded import history_of, place_of, snapshot_of
 
+    if names_file(newest) or (since is not None and names_file(since)):
+        return load(settings, since or _before(settings, None)), load(settings, newest)
+    since = since or _before(settings, newest)
     with history_of(settings, create=False) as history:
-        baselines = {one.name for one in history.baselines()}
-        runs = [one.id for one in history.runs(1000)]
-    if DEFAULT in baselines:
-        return Check(snapshot_named(settings, DEFAULT))
-    run = newer.snapshot.run
-    earlier = runs if newer.file else runs[runs.index(run) + 1 :] if run in runs else []
-    if not earlier:
-        raise UsageError(
-            f"there is no check before {run or 'this one'} to compare with: name one with --since, or call one good "
-            "with `fleet-audit baseline set default`"
-        )
-    return load(settings, earlier[0])
+        old, new = (snapshot_of(one, str(place_of(settings))) for one in history.pair(since, newest))
+    return Check(old), Check(new)
 
 
-def recent_of(settings: Settings, newer: Check, many: int) -> tuple[Snapshot, ...]:
-    """The checks before the newer one in the history, oldest first; none where it is a file."""
-    if newer.file or not many:
-        return ()
+def _before(settings: Settings, newest: str | None) -> str:
+    """What is compared with where nothing is said; None: the newer one is a file, which is newer than all."""
     from audit.cli.recorded import history_of
 
     with history_of(settings, create=False) as history:
-        runs = [one.id for one in history.runs(1000)]
-    if newer.snapshot.run not in runs:
+        if any(one.name == DEFAULT for one in history.baselines()):
+            return DEFAULT
+        found = history.before(newest, 1) if newest is not None else [one.id for one in history.runs(1)]
+    if not found:
+        raise UsageError(
+            f"there is no check before {newest or 'this one'} to compare with: name one with --since, or call one good "
+            "with `fleet-audit baseline set default`"
+        )
+    return found[0]
+
+
+def recent_of(settings: Settings, newer: Check, many: int, *, whole: bool) -> tuple[Snapshot, ...]:
+    """The checks before the newer one in the history, oldest first; none where it is a file.
+
+    Args:
+        settings: where the history is.
+        newer: the newer one.
+        many: how many at most.
+        whole: with facts and verdicts; else only which hosts there were, and whether they were reached.
+    """
+    if newer.file or not newer.snapshot.run:
         return ()
-    place = runs.index(newer.snapshot.run)
-    return tuple(load(settings, run).snapshot for run in reversed(runs[place + 1 : place + 1 + many]))
+    from audit.cli.recorded import history_of, place_of, snapshot_of
+
+    with history_of(settings, create=False) as history:
+        read = history.snapshot if whole else history.listed
+        runs = [read(run) for run in reversed(history.before(newer.snapshot.run, many))]
+    return tuple(snapshot_of(one, str(place_of(settings))) for one in runs)
 
 
 def narrowed(snapshots: Sequence[Snapshot], pattern: str | None) -> list[Snapshot]:

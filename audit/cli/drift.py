@@ -85,16 +85,17 @@ def _report(
     from audit.cli import compared
 
     *between, newest = names
-    newer = compared.load(settings, newest)
     fleet = compared.declared(settings, explicit=explicit)
-    ignore = fleet.policy.drift_ignore if fleet is not None else newer.ignore
     if peers:
         from audit.drift.peers import against_peers
 
+        newer = compared.load(settings, newest)
+        ignore = fleet.policy.drift_ignore if fleet is not None else newer.ignore
         return against_peers(compared.narrowed([newer.snapshot], settings.limit)[0], ignore=ignore)
     from audit.drift import Damping, drift
 
-    older = compared.load(settings, since) if since is not None else compared.before_of(settings, newer)
+    older, newer = compared.pair(settings, since, newest)
+    ignore = fleet.policy.drift_ignore if fleet is not None else newer.ignore
     recent = tuple(compared.load(settings, name).snapshot for name in between) or _recent(settings, newer, after)
     if after > 1 and newer.file and len(between) < after - 1:
         print(
@@ -112,6 +113,6 @@ def _recent(settings: Settings, newer: Check, after: int) -> tuple[Snapshot, ...
     from audit.cli import compared
 
     if after > 1:
-        return compared.recent_of(settings, newer, 2 * after)
+        return compared.recent_of(settings, newer, 2 * after, whole=True)
     dark = any(not row.reached for row in newer.snapshot.hosts)
-    return compared.recent_of(settings, newer, compared.RECENT) if dark else ()
+    return compared.recent_of(settings, newer, compared.RECENT, whole=False) if dark else ()

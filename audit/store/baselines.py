@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
-from audit.store import reading
 from audit.store.check_tables import baseline, baseline_host, check_host, check_run, host
 from audit.store.checks import Baseline
 from audit.store.dialect import upsert
 from audit.store.finding import AGO, WORDS
+from audit.store.reading import Rows
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 """Nothing that could be a check's id, a time, a word or a path."""
@@ -79,22 +79,16 @@ def every(connection: Connection) -> list[Baseline]:
     ]  # fmt: skip
 
 
-def snapshot(connection: Connection, name: str) -> dict[str, Any] | None:
-    """A baseline as `audit.snapshot.Snapshot`, as JSON; its ``run`` is empty where its hosts come from several checks.
-
-    None: there is no such baseline. ValueError: something of it is missing or damaged.
-    """
+def rows_of(connection: Connection, name: str) -> Rows | None:
+    """A baseline's rows; None: there is no such baseline."""
     run = connection.execute(
         select(check_run).join(baseline, baseline.c.run == check_run.c.number).where(baseline.c.name == name)
     ).first()
     if run is None:
         return None
-    rows = connection.execute(_rows_of, {"name": name}).all()
-    others = reading.verdicts_of(connection, run.others)
-    found = reading.assembled(connection, run, rows, others)
-    if {row.run for row in rows} - {run.number}:
-        found |= {"run": ""}
-    return found | {"complete": all(row.outcome in ("ok", "partial") for row in rows)}
+    rows = list(connection.execute(_rows_of, {"name": name}))
+    mixed = bool({row.run for row in rows} - {run.number})
+    return Rows(run, "" if mixed else run.id, all(row.outcome in ("ok", "partial") for row in rows), rows)
 
 
 def drop(connection: Connection, name: str) -> bool:

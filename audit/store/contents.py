@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, bindparam, func, select
 
 from audit.store.check_tables import content
@@ -73,7 +74,14 @@ def put(connection: Connection, engine: str, texts: Collection[Text]) -> dict[by
 
 def get(connection: Connection, ids: Iterable[int]) -> dict[int, Any]:
     """Contents by number, read from JSON; ValueError: one is missing or damaged."""
-    return {number: json.loads(raw) for number, raw in texts_of(connection, ids).items()}
+    return {number: _value(raw) for number, raw in texts_of(connection, ids).items()}
+
+
+def _value(raw: bytes) -> Any:
+    try:
+        return from_json(raw)  # twice as fast as the standard library's, which it takes to read lone surrogates
+    except ValueError:
+        return json.loads(raw)
 
 
 def texts_of(connection: Connection, ids: Iterable[int]) -> dict[int, bytes]:

@@ -84,7 +84,33 @@ class History:
     def snapshot(self, run: str) -> dict[str, Any]:
         """`audit.snapshot.Snapshot` as JSON, with the id in its ``run``; `run` is as `find` takes it."""
         with self._reading() as connection:
-            return reading.snapshot_of(connection, self._row(connection, run))
+            return reading.snapshot_of(connection, reading.rows_of(connection, self._row(connection, run)))
+
+    def listed(self, run: str) -> dict[str, Any]:
+        """As `snapshot`, without facts and verdicts: which hosts there were, and whether they were reached."""
+        with self._reading() as connection:
+            rows = reading.rows_of(connection, self._row(connection, run))
+            return reading.assembled(rows, [reading.host_of(row, {}) for row in rows.hosts], [])
+
+    def pair(self, before: str, after: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Two snapshots to be compared; verdicts that both have on a host, word for word, are left out of both.
+
+        Args:
+            before, after: the name of a baseline, else as `find` takes it.
+        """
+        with self._reading() as connection:
+            old, new = (
+                baselines.rows_of(connection, text) or reading.rows_of(connection, self._row(connection, text))
+                for text in (before, after)
+            )
+            return reading.snapshot_of(connection, old, new), reading.snapshot_of(connection, new, old)
+
+    def before(self, run: str, most: int) -> list[str]:
+        """The ids of so many checks before one, newest first; `run` is as `find` takes it."""
+        with self._reading() as connection:
+            number = self._row(connection, run).number
+            found = select(check_run.c.id).where(check_run.c.number < number).order_by(check_run.c.number.desc())
+            return list(connection.execute(found.limit(most)).scalars())
 
     def saved(self, run: str) -> str:
         """`audit.run.SavedRun` as JSON text; `run` is as `find` takes it. StoreError too where no evidence was kept."""
@@ -99,8 +125,8 @@ class History:
     def standing(self, run: str) -> list[Standing]:
         """What fails in a check, and since when; `run` is as `find` takes it."""
         with self._reading() as connection:
-            row = self._row(connection, run)
-            return turns.standing(connection, row, reading.snapshot_of(connection, row)["verdicts"])
+            rows = reading.rows_of(connection, self._row(connection, run))
+            return turns.standing(connection, rows.run, reading.snapshot_of(connection, rows)["verdicts"])
 
     def host_life(self, name: str) -> list[Life]:
         """The checks in which a host, or a rule there, turned, oldest first."""
@@ -166,10 +192,10 @@ class History:
     def baseline(self, name: str) -> dict[str, Any]:
         """`audit.snapshot.Snapshot` as JSON; its ``run`` is empty where its hosts come from several checks."""
         with self._reading() as connection:
-            found = baselines.snapshot(connection, name)
-            if found is None:
+            rows = baselines.rows_of(connection, name)
+            if rows is None:
                 raise self._no_baseline(connection, name)
-            return found
+            return reading.snapshot_of(connection, rows)
 
     def drop_baseline(self, name: str) -> None:
         """Forget it; its checks stay, and may be pruned from now on."""

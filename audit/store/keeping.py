@@ -24,7 +24,8 @@ class NoExport(Exception):  # noqa: N818 - it becomes a StoreError, with the pla
 def exported(connection: Connection, run: Row[Any]) -> str:
     """One check as a line of JSON, without its newline."""
     line = Exported(
-        number=run.number, id=run.id, exit_code=run.exit_code, snapshot=reading.snapshot_of(connection, run),
+        number=run.number, id=run.id, exit_code=run.exit_code,
+        snapshot=reading.snapshot_of(connection, reading.rows_of(connection, run)),
         saved=reading.saved_of(connection, run),
     )  # fmt: skip
     return json.dumps(line.model_dump(), separators=(",", ":"))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, select
 
@@ -43,29 +42,61 @@ def _findings(row: Row[Any]) -> dict[str, int]:
     return {"error": row.errors, "warning": row.warnings, "note": row.notes}
 
 
-def snapshot_of(connection: Connection, run: Row[Any]) -> dict[str, Any]:
-    """`audit.snapshot.Snapshot` as JSON; ValueError: something of it is missing or damaged."""
-    rows = connection.execute(_hosts_of, {"number": run.number}).all()
-    said = verdicts_of(connection, run.others)
-    return assembled(connection, run, rows, said)
+class Rows(NamedTuple):
+    """A snapshot as its rows, not put together yet.
+
+    Attributes:
+        run: the check, or the one that a baseline was last set from: its verdicts on pools and the fleet count.
+        id: of the check; empty: the hosts come from several.
+        complete: every host was reached, and no signal ended it.
+        hosts: rows of `check_host` with the host's name, in order.
+    """
+
+    run: Row[Any]
+    id: str
+    complete: bool
+    hosts: list[Row[Any]]
 
 
-def assembled(connection: Connection, run: Row[Any], rows: Iterable[Row[Any]], others: Iterable[Any]) -> dict[str, Any]:
-    """A snapshot of these rows of hosts, with these verdicts on pools and the fleet; else as the run has it."""
-    listed = list(rows)
-    found = contents.get(connection, {number for row in listed for number in (row.facts, row.verdicts)})
-    hosts = [
-        {
-            "name": row.name, "address": row.address, "groups": json.loads(row.groups), "pool": row.pool,
-            "outcome": row.outcome, "detail": row.detail, "facts": found[row.facts], "pushes": row.pushes,
-        }
-        for row in listed
-    ]  # fmt: skip
-    verdicts = [with_subject(verdict, row.name) for row in listed for verdict in found[row.verdicts]]
+def rows_of(connection: Connection, run: Row[Any]) -> Rows:
+    """A check's."""
+    return Rows(run, run.id, run.complete, list(connection.execute(_hosts_of, {"number": run.number})))
+
+
+def snapshot_of(connection: Connection, rows: Rows, unlike: Rows | None = None) -> dict[str, Any]:
+    """`audit.snapshot.Snapshot` as JSON.
+
+    Args:
+        connection: of one state.
+        rows: to put together.
+        unlike: leave out the verdicts of a host of which this one says word for word the same, which are most.
+
+    Raises:
+        ValueError: something of it is missing or damaged.
+    """
+    same = {row.name: row.verdicts for row in unlike.hosts} if unlike is not None else {}
+    speaking = [row for row in rows.hosts if same.get(row.name) != row.verdicts]
+    found = contents.get(connection, {row.facts for row in rows.hosts} | {row.verdicts for row in speaking})
+    hosts = [host_of(row, found[row.facts]) for row in rows.hosts]
+    verdicts = [with_subject(verdict, row.name) for row in speaking for verdict in found[row.verdicts]]
+    return assembled(rows, hosts, [*verdicts, *verdicts_of(connection, rows.run.others)])
+
+
+def host_of(row: Row[Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """A host of a snapshot, with these facts."""
     return {
-        "kind": "fleet-audit snapshot", "schema_version": 1, "run": run.id, "at": run.at,
-        "tool_version": run.tool_version, "inventory": json.loads(run.inventory), "complete": run.complete,
-        "hosts": hosts, "verdicts": [*verdicts, *others],
+        "name": row.name, "address": row.address, "groups": json.loads(row.groups), "pool": row.pool,
+        "outcome": row.outcome, "detail": row.detail, "facts": facts, "pushes": row.pushes,
+    }  # fmt: skip
+
+
+def assembled(rows: Rows, hosts: list[dict[str, Any]], verdicts: list[dict[str, Any]]) -> dict[str, Any]:
+    """A snapshot of these hosts and verdicts."""
+    run = rows.run
+    return {
+        "kind": "fleet-audit snapshot", "schema_version": 1, "run": rows.id, "at": run.at,
+        "tool_version": run.tool_version, "inventory": json.loads(run.inventory), "complete": rows.complete,
+        "hosts": hosts, "verdicts": verdicts,
     }  # fmt: skip
 
 

@@ -24,8 +24,8 @@ from audit.snapshot import Snapshot
 
 RECORDED = Path(__file__).parent.parent.parent / "recorded" / "lab-fleet.json"
 DAY = 86400.0
-CHANGES, DARK = 1 / 500, 1 / 100
-"""How many workers change something stable from one check to the next, and how many are not reached."""
+DARK = 1 / 100
+"""How many workers are not reached by a check."""
 
 STORE = "riscv64"
 """The recorded worker of the other image store."""
@@ -72,10 +72,12 @@ class Workers:
     Attributes:
         many: how many workers.
         seed: of all that happens.
+        changes: how many of them change something stable from one check to the next.
     """
 
     many: int
     seed: int = 1
+    changes: float = 1 / 500
     day: int = 0
     changed: list[str] = field(default_factory=list)
     """Who changed something stable before the last check."""
@@ -132,7 +134,7 @@ class Workers:
         at = self._at + self.day * DAY
         for worker in self.workers:
             worker.dark = self.day > 1 and self._random.random() < DARK
-            if self.day > 1 and self._random.random() < CHANGES:
+            if self.day > 1 and self._random.random() < self.changes:
                 self._change(worker)
                 self.changed.append(worker.name)
             self._move(worker, at)
