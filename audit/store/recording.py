@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from audit.store.check_tables import check_host, check_run, host
 from audit.store.contents import Text, put, raw_of
@@ -17,14 +17,14 @@ from audit.store.known import CHUNK
 _COLUMNS = {"name", "address", "groups", "pool", "outcome", "detail", "pushes", "facts"}
 _hosts_by_name = select(host.c.id, host.c.name).where(host.c.name.in_(bindparam("names", expanding=True)))
 _earlier = check_host.alias("earlier")
-_last = (
+_last_run = (
     select(func.max(_earlier.c.run))
     .where(_earlier.c.host == host.c.id, _earlier.c.run < bindparam("number"))
     .correlate(host)
     .scalar_subquery()
 )
-last_rows = select(check_host).join(host, host.c.id == check_host.c.host).where(check_host.c.run == _last)
-"""Each host's row in the last check before ``number`` that had it."""
+_last_runs = select(host.c.id, _last_run.label("run"))
+_rows_of_run = select(check_host).where(check_host.c.run == bindparam("number"))
 
 
 class Check(NamedTuple):
@@ -58,7 +58,7 @@ def write(connection: Connection, engine: str, check: Check) -> None:
     if any(set(row) != _COLUMNS for row in rows):
         raise ValueError("a host with other fields than a snapshot's")
     numbers = _hosts(connection, engine, names)
-    last = {row.host: row for row in connection.execute(last_rows, {"number": check.number})}
+    last = last_rows(connection, check.number)
     said, others = by_subject(snapshot["verdicts"], set(names))
     answers = saved["evidence"]["hosts"] if saved is not None else {}
     texts: list[list[Text | None]] = []
@@ -81,6 +81,24 @@ def write(connection: Connection, engine: str, check: Check) -> None:
     ]
     if written:
         connection.execute(insert(check_host), written)
+
+
+def last_rows(connection: Connection, number: int) -> dict[int, Row[Any]]:
+    """Each host's row in the last check before `number` that had it, by the host's number.
+
+    First in which check each was last, which the index tells, then these checks, which are few: one statement that
+    joins both reads every row of the history.
+    """
+    last: dict[int, set[int]] = {}
+    for row in connection.execute(_last_runs, {"number": number}):
+        if row.run is not None:
+            last.setdefault(row.run, set()).add(row.id)
+    return {
+        row.host: row
+        for run, hosts in last.items()
+        for row in connection.execute(_rows_of_run, {"number": run})
+        if row.host in hosts
+    }
 
 
 def by_subject(

@@ -99,7 +99,7 @@ def again(connection: Connection, first: int) -> None:
 
 def _changed(connection: Connection, number: int) -> list[_Then]:
     """The subjects whose verdicts are other ones than in the last check that had them."""
-    last = {row.host: row for row in connection.execute(recording.last_rows, {"number": number})}
+    last = recording.last_rows(connection, number)
     runs = {row.run for row in last.values()}
     times: dict[int, float] = {}
     for part in _parts(sorted(runs)):
