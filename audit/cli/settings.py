@@ -110,13 +110,15 @@ def _from_files() -> dict[str, tuple[Any, Path]]:
     found: dict[str, tuple[Any, Path]] = {}
     own = Path("fleet-audit.toml")
     for file in (own if own.exists() else Path("pyproject.toml"), user_config_path("fleet-audit") / "config.toml"):
-        if not file.is_file():
-            continue
-        import tomllib  # only where there is one
-
         try:
+            if not file.is_file():
+                continue
+            import tomllib  # only where there is one
+
             table = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise UsageError(f"{file}: cannot be read: {error.strerror}; make it readable, or take it away") from None
+        except ValueError as error:
             raise UsageError(f"{file}: cannot be read as TOML: {error}") from None
         if file.name == "pyproject.toml":
             table = table.get("tool", {}).get("fleet-audit", {})

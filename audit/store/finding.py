@@ -18,15 +18,18 @@ TIME = re.compile(
 AGO = re.compile(r"([0-9]{1,5})(m|h|d)")
 SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 WORDS = ("latest", "previous")
+_EPOCH = "1970-01-01T00-00-00"
 _ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9a-f-]*")
 
 
 def stamped(at: float) -> str:
     """UTC, as an id begins."""
     try:
-        return time.strftime("%Y-%m-%dT%H-%M-%S", time.gmtime(at))
+        text = time.strftime("%Y-%m-%dT%H-%M-%S", time.gmtime(at))
     except (ValueError, OverflowError, OSError):
-        return "1970-01-01T00-00-00"  # the order of checks does not rest on it
+        text = ""
+    # The order of checks does not rest on it; a year of another length would be no id.
+    return text if len(text) == len(_EPOCH) and text[0].isdigit() else _EPOCH
 
 
 def moment(text: str, now: float) -> float | None:

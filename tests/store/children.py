@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import multiprocessing
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from audit.store import Database, Journal
+from audit.cli.app import run as command
+from audit.store import Database, History, Journal
+from tests.bench.drift.workers import Workers
 from tests.store.conftest import digest
 
 HUB = "registry-1.example"
@@ -66,3 +71,33 @@ def writing(pipe: Connection, place: Path, name: str, count: int) -> None:
             journal.stands("shared:1", digest(number), unit="u", run=run)
         journal.end(run, "done", {"tags": count})
     pipe.send(run)
+
+
+def recording(pipe: Connection, place: Path, seed: int, most: int = 1000) -> None:
+    """Records checks of a small fleet in which much happens, one after the other, and says the id of each."""
+    fleet = Workers(12, seed=seed, changes=1 / 2)
+    with Database.open(place) as database:
+        history = History(database)
+        for _ in range(most):
+            pipe.send(history.record(*fleet.check(), exit_code=1).id)
+
+
+def as_nobody(pipe: Connection, place: Path, words: list[list[str]]) -> None:
+    """Runs commands as somebody without rights, and says each one's exit code, stdout and stderr."""
+    os.environ["FLEET_AUDIT_DB"] = str(place.with_name("own.db"))
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        for one in words:  # once as root elsewhere: nobody may read the libraries
+            command(one)
+    place.with_name("own.db").unlink()
+    os.environ["FLEET_AUDIT_DB"] = str(place)
+    os.environ |= {name: str(place.parent) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")}
+    os.chdir("/")
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    said = []
+    for one in words:
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            code = command(one)
+        said.append((code, out.getvalue(), err.getvalue()))
+    pipe.send(said)

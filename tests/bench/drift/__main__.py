@@ -6,8 +6,8 @@ Recording is measured from two values in memory to the end of the transaction, a
 report; drift from the verb's first line to its last, the median of five. Beside it stands the whole command, of which interpreter
 and libraries dominate whatever the fleet's size. The page is a whole command. All on the database as it is after
 `--runs` checks. The database's size is that of its file once it is closed. Growth is what twice as many checks cost
-over what so many did, in seconds of recording, in seconds of drift (as if it were paid for each check), or in bytes,
-whichever is larger: 2 is linear.
+over what so many did, in processor seconds of recording, in seconds of drift (as if it were paid for each check), or
+in bytes, whichever is larger: 2 is linear.
 """
 
 from __future__ import annotations
@@ -42,15 +42,17 @@ class Recorded:
 
     Attributes:
         seconds: of each check, in order.
+        cpu: seconds of the processor, likewise.
         sizes: of the closed database in bytes, by number of checks.
     """
 
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)
 
     def growth(self, runs: int) -> float:
-        """Cost of twice as many checks over that of so many, seconds or bytes."""
-        half, whole = sum(self.seconds[:runs]), sum(self.seconds[: 2 * runs])
+        """Cost of twice as many checks over that of so many, in seconds of the processor or in bytes."""
+        half, whole = sum(self.cpu[:runs]), sum(self.cpu[: 2 * runs])
         return max(whole / half, self.sizes[2 * runs] / self.sizes[runs])
 
 
@@ -60,9 +62,10 @@ def record(place: Path, fleet: Workers, runs: int, so_far: Recorded) -> None:
         history = History(database)
         for number in range(runs):
             snapshot, saved = fleet.check()
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             history.record(snapshot, saved, exit_code=1)
             so_far.seconds.append(time.perf_counter() - start)
+            so_far.cpu.append(time.process_time() - cpu)
             if number % 20 == 19:
                 print(f"{len(so_far.seconds)} checks, {so_far.seconds[-1]:.2f} s", file=sys.stderr)
     so_far.sizes[len(so_far.seconds)] = size(place)
