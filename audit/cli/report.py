@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +18,7 @@ from audit.errors import UsageError
 
 if TYPE_CHECKING:
     from audit.cli.settings import Settings
+    from audit.cli.site import Listed
     from audit.cli.timeline import Timeline
     from audit.reports.html import Point
     from audit.run import Run, SavedRun
@@ -81,7 +85,9 @@ def site(
     from audit.cli.site import write_site
 
     settings = _settings(db)
-    write_site(folder, _each(from_, settings) if from_ else _newest(last, settings), _points(settings, bool(from_)))
+    with history_of(settings, create=False) if not from_ else nullcontext() as history:
+        runs = _each(from_, settings) if from_ else _newest(history, last)
+        write_site(folder, runs, tuple(map(_point, history.counts(MOST_POINTS))) if history is not None else ())
     return 0
 
 
@@ -127,27 +133,39 @@ def _recorded(history: Any, found: Any, pairs: int = 8) -> Gathered:
     return Gathered(saved, found.id, before, timeline_of(history, found, pairs))
 
 
-def _each(texts: list[str], settings: Settings) -> Iterator[Gathered]:
-    return (_gathered(text, settings) for text in texts)
+def _each(texts: list[str], settings: Settings) -> Iterator[Listed]:
+    from audit.cli.site import Listed
+
+    for text in texts:
+        one = _gathered(text, settings)
+        yield Listed(one.name, "", partial(_same, one))
 
 
-def _newest(last: int, settings: Settings) -> Iterator[Gathered]:
+def _same(one: Gathered) -> Gathered:
+    return one
+
+
+def _newest(history: Any, last: int) -> Iterator[Listed]:
     """The newest runs of the history that have their evidence still."""
-    with history_of(settings, create=False) as history:
-        kept = [found for found in history.runs(last) if found.saved]
-        if not kept:
-            what = "the history has no run with its evidence"
-            raise UsageError(f"{what}: record one with `check`, or give files with --from")
-        for found in kept:
-            yield _recorded(history, found, pairs=1)
+    from audit.cli.site import Listed
+
+    kept = [found for found in history.runs(last) if found.saved]
+    if not kept:
+        what = "the history has no run with its evidence"
+        raise UsageError(f"{what}: record one with `check`, or give files with --from")
+    for found in kept:
+        yield Listed(found.id, _key(history, found), partial(_recorded, history, found, pairs=1))
 
 
-def _points(settings: Settings, named: bool) -> tuple[Point, ...]:
-    """What the index's charts show; none where the runs were named one by one."""
-    if named:
-        return ()
-    with history_of(settings, create=False) as history:
-        return tuple(map(_point, history.counts(MOST_POINTS)))
+def _key(history: Any, found: Any) -> str:
+    """What a recorded run's page is drawn from, in short: the program, and what the run is held against."""
+    from audit.cli.timeline import since_of
+    from audit.reports import html
+
+    since = since_of(history, found, 1)
+    baselines = [f"{one.name} {one.set_at}" for one in history.baselines() if one.name in since]
+    parts = (html.drawn_by(), found.id, *since, *baselines)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _point(counts: Any) -> Point:

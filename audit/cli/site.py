@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +25,31 @@ if TYPE_CHECKING:
 INDEX = "index.html"
 _PAGE = re.compile(r"run-[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9a-f-]{8,40}\.html")
 _ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9a-f-]{8,40}")
-_HEAD = 2000
+_MARK = re.compile(r'<meta name="fleet-audit-page" content="(?P<key>[0-9a-f]{16}) (?P<row>[^"]*)">')
+_HEAD = 3000
 """Characters of a page within which it says that it is ours."""
 
 
-def write_site(folder: Path, runs: Iterable[Gathered], history: Sequence[Point] = ()) -> None:
+@dataclass(frozen=True)
+class Listed:
+    """A run that shall have a page.
+
+    Attributes:
+        name: its id in the history; empty: it comes from a file.
+        key: changes with whatever its page would be drawn from; empty: it is drawn each time.
+        load: reads it.
+    """
+
+    name: str
+    key: str
+    load: Callable[[], Gathered]
+
+
+def write_site(folder: Path, runs: Iterable[Listed], history: Sequence[Point] = ()) -> None:
     """Write the pages beside, put them in their place, the index last, and then remove pages that it no longer lists.
 
-    A reader sees the old index with the old pages or the new one with the new pages. Only pages of ours are removed.
+    A page that is there and still right is not drawn again. A reader sees the old index with the old pages or the new
+    one with the new pages. Only pages of ours are removed.
 
     Args:
         folder: made where it is missing; its parent is not.
@@ -36,39 +57,86 @@ def write_site(folder: Path, runs: Iterable[Gathered], history: Sequence[Point] 
         history: for the index's charts; empty: drawn from the runs.
 
     Raises:
-        UsageError: the folder cannot be written to, or its index is somebody else's; nothing has changed then.
+        UsageError: the folder cannot be written to, its index is somebody else's, or another one writes there just
+            now; nothing has changed then.
     """
-    from audit.cli.output import write_file
-    from audit.cli.report import run_of, told_of
-    from audit.reports import html
-
     try:
         _require_ours(folder)
         made = not folder.exists()
         folder.mkdir(exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror or error}; name another folder") from None
     done = False
+    with _alone(folder):
+        try:
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".new-", ignore_cleanup_errors=True) as beside:
+                _write(folder, Path(beside), runs, history)
+            done = True
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from None
+        finally:
+            if made and not done and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else writes this site meanwhile; the lock is the folder's own, so no file of it is ever served."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        pages, points = [], []
-        for one in runs:
-            run = run_of(one)
-            file = f"run-{one.name if _ID.fullmatch(one.name) else _name(run, one.saved)}.html"
-            write_file(beside / file, html.page(run, history=one.history, home=INDEX, **told_of(one)))
-            points.append(html.point_of(run))
-            pages.append(_row(file, run, points[-1]))
-        write_file(beside / INDEX, html.index(pages, history=history or points))
-        for file in (*dict.fromkeys(page.file for page in pages), INDEX):
-            (beside / file).replace(folder / file)
-        done = True
-        _prune(folder, {page.file for page in pages})
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from None
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UsageError(f"{folder}: another `report site` is writing it; run this one again after it") from None
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        if made and not done and not any(folder.iterdir()):
-            folder.rmdir()
+        os.close(descriptor)
+
+
+def _write(folder: Path, beside: Path, runs: Iterable[Listed], history: Sequence[Point]) -> None:
+    from audit.cli.output import write_file
+    from audit.cli.report import run_of, told_of
+    from audit.reports import html
+
+    pages: list[SitePage] = []
+    points: list[Point] = []
+    for one in runs:
+        page = _standing(folder, one)
+        if page is None:
+            gathered = one.load()
+            run = run_of(gathered)
+            file = f"run-{one.name if _ID.fullmatch(one.name) else _name(run, gathered.saved)}.html"
+            points.append(html.point_of(run))
+            page = _row(file, run, points[-1])
+            mark = f"{one.key} {page.model_dump_json()}" if one.key else ""
+            write_file(
+                beside / file, html.page(run, history=gathered.history, home=INDEX, mark=mark, **told_of(gathered))
+            )
+        pages.append(page)
+    write_file(beside / INDEX, html.index(pages, history=history or points))
+    for file in (*dict.fromkeys(page.file for page in pages), INDEX):
+        if (beside / file).exists():
+            (beside / file).replace(folder / file)
+    _prune(folder, {page.file for page in pages})
+
+
+def _standing(folder: Path, one: Listed) -> SitePage | None:
+    """The page that is there, where it is ours and would be drawn the same again."""
+    from pydantic import ValidationError
+
+    from audit.reports import html
+
+    file = folder / f"run-{one.name}.html"
+    if not one.key or not _ID.fullmatch(one.name) or not file.exists() or not _ours(file):
+        return None
+    with file.open(encoding="utf-8", errors="replace") as text:
+        found = _MARK.search(text.read(_HEAD))
+    if found is None or found["key"] != one.key:
+        return None
+    try:
+        page = html.SitePage.model_validate_json(unescape(found["row"]))
+    except ValidationError:
+        return None
+    return page if page.file == file.name else None
 
 
 def _require_ours(folder: Path) -> None:

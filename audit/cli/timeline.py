@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -36,18 +37,21 @@ def timeline_of(history: Any, found: Any, pairs: int = 8) -> Timeline | None:
     from audit.drift import drift
     from audit.snapshot import Snapshot
 
-    newer = Snapshot.model_validate(history.snapshot(found.id), strict=False)
-    if any(one.name == BASELINE for one in history.baselines()):
-        before = Snapshot.model_validate(history.baseline(BASELINE), strict=False)
-        if before.at < found.at:
-            return Timeline(f"baseline {BASELINE}", tuple(_entries(drift(before, newer), newer.at)))
-    earlier = [one for one in history.runs(200) if one.at < found.at][:pairs]
     entries: list[TimelineEntry] = []
-    for run in earlier:
-        older = Snapshot.model_validate(history.snapshot(run.id), strict=False)
+    since = since_of(history, found, pairs)
+    for new, old in pairwise((found.id, *since)):
+        older, newer = (Snapshot.model_validate(one, strict=False) for one in history.pair(old, new))
         entries += _entries(drift(older, newer), newer.at)
-        newer = older
-    return Timeline("the checks before", tuple(entries)) if earlier else None
+    named = f"baseline {BASELINE}" if since == (BASELINE,) else "the checks before"
+    return Timeline(named, tuple(entries)) if since else None
+
+
+def since_of(history: Any, found: Any, pairs: int = 8) -> tuple[str, ...]:
+    """What a run is held against: the baseline where it is older, else so many checks before it, newest first."""
+    for one in history.baselines():
+        if one.name == BASELINE and history.find(one.runs[-1]).at < found.at:
+            return (BASELINE,)
+    return tuple(history.before(found.id, pairs))
 
 
 def _entries(report: DriftReport, at: float) -> Iterator[TimelineEntry]:

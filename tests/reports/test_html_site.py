@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from audit import flow
 from audit.cli.app import run
 from audit.cli.report import Gathered
-from audit.cli.site import write_site
+from audit.cli.site import Listed, write_site
 from audit.errors import UsageError
 from audit.reports import html
 from audit.run import SavedRun
@@ -44,6 +46,16 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def pages(folder: Path) -> list[str]:
     """The names in a folder."""
     return sorted(file.name for file in folder.iterdir())
+
+
+def listed(one: Gathered) -> Listed:
+    """A run that is drawn whatever there is."""
+    return Listed(one.name, "", lambda: one)
+
+
+def inodes(folder: Path) -> dict[str, int]:
+    """Which file each name is: one that is written anew is another one."""
+    return {file.name: file.stat().st_ino for file in folder.iterdir() if file.name != "index.html"}
 
 
 def test_report_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,6 +136,51 @@ def test_site_prunes_its_own_pages_only(recorded: list[str], tmp_path: Path) -> 
     assert pages(folder) == left
 
 
+def test_site_draws_no_page_twice(recorded: list[str], tmp_path: Path) -> None:
+    """The next run leaves the pages as they are, and the index lists the same; a new baseline draws them anew."""
+    folder = tmp_path / "site"
+    assert run(["report", "site", str(folder)]) == 0
+    before, index = inodes(folder), (folder / "index.html").read_text(encoding="utf-8")
+    assert run(["report", "site", str(folder)]) == 0
+    assert inodes(folder) == before
+    assert (folder / "index.html").read_text(encoding="utf-8") == index
+    assert run(["baseline", "set", "default", "--run", recorded[0]]) == 0
+    assert run(["report", "site", str(folder)]) == 0
+    changed = {name for name, inode in inodes(folder).items() if before[name] != inode}
+    assert changed == {f"run-{recorded[2]}.html"}, "only what is held against the baseline"
+    assert "Drift since baseline default" in (folder / f"run-{recorded[2]}.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("harm", ["foreign", "cut", "mark"])
+def test_site_draws_anew_what_is_not_as_it_left_it(recorded: list[str], tmp_path: Path, harm: str) -> None:
+    """A page that is somebody else's, cut short in its head, or has a mark that does not read."""
+    folder = tmp_path / "site"
+    assert run(["report", "site", str(folder)]) == 0
+    page = folder / f"run-{recorded[2]}.html"
+    text = page.read_text(encoding="utf-8")
+    head, mark, rest = text.partition('<meta name="fleet-audit-page" content="')
+    assert mark
+    page.write_text({"foreign": "<html>", "cut": text[:300], "mark": f"{head}{mark}{'0' * 16} {rest}"}[harm])
+    assert run(["report", "site", str(folder)]) == 0
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_two_sites_at_once(recorded: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second one says so and changes nothing."""
+    del recorded
+    folder = tmp_path / "site"
+    folder.mkdir()
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        assert run(["report", "site", str(folder)]) == 2
+    finally:
+        os.close(descriptor)
+    assert "another `report site` is writing it" in capsys.readouterr().err
+    assert pages(folder) == []
+    assert run(["report", "site", str(folder)]) == 0
+
+
 def test_site_does_not_touch_another_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder whose index is somebody else's is left as it is."""
     (tmp_path / "index.html").write_text("<html>mine</html>")
@@ -137,11 +194,11 @@ def test_site_is_whole_or_unchanged(tmp_path: Path) -> None:
     """A run that cannot be read in the midst leaves the old pages, the old index and nothing else."""
     folder = tmp_path / "site"
     saved = SavedRun.parse(RECORDED.read_text(encoding="utf-8"), "x")
-    write_site(folder, [Gathered(saved)])
+    write_site(folder, [listed(Gathered(saved))])
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
 
-    def broken() -> Iterator[Gathered]:
-        yield Gathered(saved, "2026-11-25T00-00-00-ffff")
+    def broken() -> Iterator[Listed]:
+        yield listed(Gathered(saved, "2026-11-25T00-00-00-ffff"))
         raise UsageError("the second run is damaged")
 
     with pytest.raises(UsageError, match="damaged"):
@@ -155,7 +212,7 @@ def test_site_is_whole_or_unchanged(tmp_path: Path) -> None:
 def test_site_takes_no_path_from_a_name(tmp_path: Path) -> None:
     """A run's id that is no id of ours never becomes a path."""
     saved = SavedRun.parse(RECORDED.read_text(encoding="utf-8"), "x")
-    write_site(tmp_path / "site", [Gathered(saved, "../../evil")])
+    write_site(tmp_path / "site", [listed(Gathered(saved, "../../evil"))])
     assert pages(tmp_path) == ["site"]
     (page,) = (name for name in pages(tmp_path / "site") if name != "index.html")
     assert page.startswith("run-2026-11-24T02-13-")

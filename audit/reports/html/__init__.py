@@ -28,6 +28,7 @@ name = "html"
 about = "one self-contained page for a browser, with every host, rule and fact"
 
 GENERATOR = _drawing.GENERATOR
+drawn_by = _drawing.drawn_by
 MOST_ENTRIES = 500
 """Changes in the timeline: the newest."""
 
@@ -49,6 +50,7 @@ def page(
     since: str = "the baseline",
     history: Sequence[Point] = (),
     home: str = "",
+    mark: str = "",
 ) -> Iterator[str]:
     """A run's page, with what else is known of the fleet.
 
@@ -58,6 +60,7 @@ def page(
         since: what it was compared with, for the section's heading.
         history: the fleet at earlier checks and this one, in any order; empty: no charts.
         home: a relative address of a site's index; empty: none.
+        mark: for whoever looks later whether the page is still right; stands in its head.
 
     Returns:
         The page in pieces; the last one ends with a newline.
@@ -83,6 +86,7 @@ def page(
         tool_version=run.tool_version,
         total_seconds=total.seconds,
         home=home,
+        mark=mark,
     )
 
 
@@ -99,6 +103,7 @@ def index(pages: Sequence[SitePage], *, history: Sequence[Point] = ()) -> Iterat
         pages=sorted(pages, key=lambda page: -page.at),
         charts=charts(history),
         tool_version=_drawing.TOOL_VERSION,
+        mark="",
     )
 
 
@@ -115,5 +120,7 @@ def point_of(run: Run) -> Point:
     )
 
 
-__all__ = ["GENERATOR", "Point", "SitePage", "TimelineEntry", "about", "index", "name", "page", "pieces", "point_of",
-           "render"]  # fmt: skip
+__all__ = [
+    "GENERATOR", "Point", "SitePage", "TimelineEntry", "about", "drawn_by", "index", "name", "page", "pieces",
+    "point_of", "render",
+]  # fmt: skip

@@ -44,6 +44,12 @@ def draw(template: str, js: str, **values: Any) -> Iterator[str]:
     yield from stream
 
 
+def drawn_by() -> str:
+    """Sixteen digits that change with the version, and with whatever a page is made of besides its run."""
+    parts = (__version__, *TEMPLATES.values(), _css.style_sheet(), _js.THEME, _js.REPORT, _js.SWITCH)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
 def _digest(text: str) -> str:
     """How a page names the one script or style sheet that it allows."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -14,7 +14,8 @@ _FRAME = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <meta name="generator" content="{{ generator }}">
-<title>{% block title %}{% endblock %}</title>
+{% if mark %}<meta name="fleet-audit-page" content="{{ mark }}">
+{% endif %}<title>{% block title %}{% endblock %}</title>
 <style>{{ css|safe }}</style>
 <script>{{ theme_js|safe }}</script>
 </head>

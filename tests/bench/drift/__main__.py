@@ -2,12 +2,12 @@
 
     python -m tests.bench.drift [--hosts 1000] [--runs 200] [--folder DIR]
 
-Recording is measured from two values in memory to the end of the transaction, as `check` does it after its
-report; drift from the verb's first line to its last, the median of five. Beside it stands the whole command, of which interpreter
-and libraries dominate whatever the fleet's size. The page is a whole command. All on the database as it is after
-`--runs` checks. The database's size is that of its file once it is closed. Growth is what twice as many checks cost
-over what so many did, in processor seconds of recording, in seconds of drift (as if it were paid for each check), or
-in bytes, whichever is larger: 2 is linear.
+Recording is measured from two values in memory to the end of the transaction, as `check` does it after its report;
+drift from the verb's first line to its last, the median of five. Beside it stands the whole command, of which
+interpreter and libraries take most, whatever the fleet's size. The page is a whole command. All on the database as it
+is after `--runs` checks. The database's size is that of its file once it is closed. Growth is what twice as many
+checks cost over what so many did, in processor seconds of recording, in seconds of drift (as if it were paid for each
+check), or in bytes, whichever is larger: 2 is linear.
 """
 
 from __future__ import annotations
