@@ -289,7 +289,7 @@ _INDEX = """
 {% if charts %}<li><a href="#history">History</a></li>{% endif %}</ul></nav>{% endblock %}
 {% block main %}
 <section aria-labelledby="runs"><h2 id="runs">Runs</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Runs"><table>
+<div class="scroll" tabindex="0" role="region" aria-label="The runs as a table"><table>
 <caption>A row a check; times are UTC</caption>
 <thead><tr><th scope="col">check</th><th scope="col" class="n">reached</th><th scope="col" class="n">errors</th>
 <th scope="col" class="n">warnings</th><th scope="col" class="n">notes</th>
