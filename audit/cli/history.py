@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audit.cli.recorded import Db, format_of, history_of, print_json, print_table, utc
+from audit.cli.recorded import Db, format_of, history_of, print_json, print_table, pruned, utc
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None, help="The checks that were recorded: list, show, export, import, prune.")
 Format = Annotated[str, typer.Option("--format", metavar="text|json", help="How to print.")]
-_KEEP = re.compile(r"([0-9]{1,6})([hdw]?)")
-_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
 @app.callback(invoke_without_command=True)
@@ -116,15 +113,15 @@ def prune(
     keep: Annotated[str, typer.Option("--keep", metavar="90d|N", help="How long checks stay, or how many of them.")],
     db: Db = None,
 ) -> int:
-    """Remove old checks; the newest, and those of a baseline, stay, and what fails is still known since when."""
-    read = _KEEP.fullmatch(keep.strip())
-    if read is None:
-        raise UsageError(f"--keep {keep}: write a time such as 90d, 12w or 36h, or a number of checks")
-    with history_of(_settings(db), create=False) as history:
-        if read[2]:
-            removed = history.prune(keep_days=float(read[1]) * _DAYS[read[2]])
-        else:
-            removed = history.prune(keep_runs=int(read[1]))
+    """Remove old checks; the newest, and those of a baseline, stay, and what fails is still known since when.
+
+    Where the setting `keep` (FLEET_AUDIT_KEEP) says how long, each check does it by itself.
+    """
+    from audit.cli.settings import settings_of
+
+    settings = settings_of(db=db, keep=keep)
+    with history_of(settings, create=False) as history:
+        removed = pruned(history, settings)
     print(f"{len(removed)} checks removed")
     return 0
 

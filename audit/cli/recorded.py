@@ -132,6 +132,7 @@ def record(run: Run, saved: SavedRun, settings: Settings, *, exit_code: int, qui
         snapshot = Snapshot.of(run, inventory=named).model_dump(mode="json")
         with history_of(settings, create=True) as history:
             history.record(snapshot, saved.model_dump_json(), exit_code=exit_code)
+            pruned(history, settings)
     except UsageError as error:
         what = str(error)
     except Exception as error:
@@ -141,6 +142,16 @@ def record(run: Run, saved: SavedRun, settings: Settings, *, exit_code: int, qui
     if not quiet:
         line = inert.terminal(" ".join(what.split()))
         print(f"fleet-audit: this check was not recorded: {line} (or give --no-record)", file=sys.stderr)
+
+
+def pruned(history: History, settings: Settings) -> list[str]:
+    """Remove what the setting ``keep`` no longer keeps; the ids of what was removed, oldest first."""
+    if settings.keep is None:
+        return []
+    number, unit = settings.keep.rstrip("hdw"), settings.keep[-1]
+    if unit.isdigit():
+        return history.prune(keep_runs=int(number))
+    return history.prune(keep_days=float(number) * {"h": 1 / 24, "d": 1.0, "w": 7.0}[unit])
 
 
 def _judged(file: Path, settings: Settings) -> Snapshot:

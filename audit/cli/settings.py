@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,13 @@ def _positive(value: float) -> float:
     if value <= 0:
         raise ValueError("a duration must be above zero")
     return value
+
+
+def kept(text: str) -> str:
+    """How long checks stay in the history: ``90d``, ``12w``, ``36h``, or how many of them: ``400``."""
+    if re.fullmatch(r"[0-9]{1,6}[hdw]?", text.strip()) is None:
+        raise ValueError(f"{text!r}: write a time such as 90d, 12w or 36h, or a number of checks")
+    return text.strip()
 
 
 Seconds = Annotated[float, BeforeValidator(seconds), AfterValidator(_positive)]
@@ -67,6 +75,7 @@ class Settings(BaseModel):
     plain_http: Annotated[list[str], BeforeValidator(_listed)] = []
     merge_engines: Annotated[list[str], BeforeValidator(_listed)] = []
     db: str | None = None
+    keep: Annotated[str, AfterValidator(kept)] | None = None
     notify: Annotated[list[str], BeforeValidator(_spaced)] = []
     notify_on: Literal["new", "worse", "any"] = "worse"
     link: str | None = None

@@ -92,7 +92,7 @@ def headline(report: DriftReport) -> str:
     parts.append(f"not everything could be compared on {_many(lost, 'host', 'hosts')}" if lost else "")
     said = [part for part in parts if part]
     if not report.drifted:
-        said.insert(0, "no drift seen" if report.incomplete else "no drift")
+        said.insert(0, "none seen" if report.incomplete else "none")
     held = report.held_counts
     said += [f"{held['ignored']} ignored"] if held["ignored"] else []
     said += [f"{held['damped']} not seen often enough"] if held["damped"] else []

@@ -49,7 +49,7 @@ def test_an_ignored_difference_stays_counted(ignored: Ignore) -> None:
     assert [(one.host, one.path, one.kind, one.owner) for one in report.held] == [
         ("amd64", "buildx.version", "ignored", "ops")
     ]
-    assert "no drift, 1 ignored" in said(report)
+    assert "drift: none, 1 ignored" in said(report)
     assert f"amd64 buildx.version ignored until {TODAY} (ops: known)" in said(report, 1)
 
 

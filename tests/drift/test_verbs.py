@@ -39,7 +39,7 @@ def record(*snapshots: Snapshot) -> None:
 def test_two_saved_runs_are_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Files of `check --save`; the same one twice is no drift."""
     assert run(["drift", "--since", str(SAVED), str(SAVED)]) == 0
-    assert capsys.readouterr().out.startswith("drift: no drift\n")
+    assert capsys.readouterr().out.startswith("drift: none\n")
     document = json.loads(SAVED.read_text(encoding="utf-8"))
     document["evidence"]["hosts"]["arm64"]["host_key"] = "SHA256:new"
     new = tmp_path / "new.json"

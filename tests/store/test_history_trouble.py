@@ -264,3 +264,25 @@ def test_the_views_are_there_for_whoever_has_sqlite_alone(filled: Path) -> None:
     page = (Path(__file__).parent.parent.parent / "docs" / "database.md").read_text(encoding="utf-8")
     for name in names:
         assert name in page
+
+
+@pytest.mark.parametrize("keep", ["2", "36h"])
+def test_each_check_prunes_what_the_setting_no_longer_keeps(
+    place: Path, keep: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two stay of five by number, and of checks that are years old only the new one by age."""
+    with Database.open(place) as database:
+        history = History(database)
+        for day in range(4):
+            history.record(check(day - 1000, {"w1": {"FA101": "pass"}}), None, exit_code=0)
+    monkeypatch.setenv("FLEET_AUDIT_DB", str(place))
+    monkeypatch.setenv("FLEET_AUDIT_KEEP", keep)
+    command(["check", "--local", "-q"])
+    assert capsys.readouterr().err == ""
+    with Database.open(place) as database:
+        assert len(History(database).runs(10)) == (2 if keep == "2" else 1)
+    monkeypatch.setenv("FLEET_AUDIT_KEEP", "soon")
+    assert command(["check", "--local", "-q"]) == 2
+    assert "FLEET_AUDIT_KEEP: 'soon': write a time such as 90d" in capsys.readouterr().err
+    assert command(["history", "prune", "--keep", "x"]) == 2
+    assert "--keep: 'x': write a time" in capsys.readouterr().err
