@@ -50,7 +50,9 @@ rm -f /etc/ssh/ssh_host_* /etc/hostname
 """,
     "docker": "usermod --append --groups docker builder\n",
 }
-_BASE = "systemd systemd-sysv dbus python3 sudo openssh-server ca-certificates iproute2 iptables busybox-static"
+_BASE = (
+    "systemd systemd-sysv dbus python3 python3-apt sudo openssh-server ca-certificates iproute2 iptables busybox-static"
+)
 
 
 @dataclass(frozen=True)

@@ -2,34 +2,127 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from audit.rule import all_rules
 from tests.lab import Lab
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
+BOOKS = ROOT / "playbooks"
 
 
 def play(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a playbook of ours."""
     return subprocess.run(
-        [BIN / "ansible-playbook", ROOT / "playbooks" / name, *arguments],
+        [BIN / "ansible-playbook", BOOKS / name, *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=ROOT,
+        env={**os.environ, "ANSIBLE_PIPELINING": "1", "ANSIBLE_NOCOLOR": "1"},
     )
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
+@pytest.mark.parametrize("name", sorted(path.name for path in BOOKS.glob("*.yml")))
 def test_syntax(name: str) -> None:
     """Ansible parses it against the sample inventory."""
     done = play(name, "-i", "inventory/", "--syntax-check")
     assert done.returncode == 0, done.stderr
+
+
+def test_every_rule_is_mended_by_a_playbook_or_says_why_not() -> None:
+    """A block with its tag in remediate.yml, or a reason in by-hand.yml; never both, and nothing else."""
+    offered = re.findall(r"tags: \[never, (FA\d{3})\]", (BOOKS / "remediate.yml").read_text(encoding="utf-8"))
+    by_hand = YAML(typ="safe").load(BOOKS / "files" / "by-hand.yml")
+    assert len(offered) == len(set(offered))
+    assert set(offered) & set(by_hand) == set()
+    assert set(offered) | set(by_hand) == set(all_rules())
+    assert all(len(str(reason)) > 30 for reason in by_hand.values())
+
+
+def test_nothing_is_mended_that_was_not_named() -> None:
+    """Without --tags only the two tasks that look are left."""
+    listed = play("remediate.yml", "-i", "inventory/", "--list-tasks").stdout
+    tasks = [
+        line.strip().partition("\t")[0] for line in listed.splitlines() if "TAGS:" in line and "play #" not in line
+    ]
+    assert tasks == ["Ask what kind of machine it is", "Refuse what these playbooks do not know"]
+
+
+@pytest.mark.timeout(180)
+def test_ansible_lint() -> None:
+    """The production profile finds nothing."""
+    done = subprocess.run(
+        [BIN / "ansible-lint", "--offline", "--nocolor", "--profile", "production", "."],
+        cwd=BOOKS, capture_output=True, text=True, check=False,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failure(s), 0 warning(s)" in done.stderr
+
+
+def groups(**variables: str) -> subprocess.CompletedProcess[str]:
+    """The inventory script, by itself."""
+    env = {**os.environ, "FLEET_AUDIT": f"{BIN / 'fleet-audit'}", **variables}
+    return subprocess.run(
+        [BOOKS / "inventory" / "fleet_audit.py", "--list"], capture_output=True, text=True, check=False, env=env
+    )
+
+
+def test_hosts_are_grouped_by_what_the_audit_found() -> None:
+    """A recorded fleet: stores, plugins, shapes, rules that fail; Ansible takes it beside the operator's inventory."""
+    saved = str(ROOT / "tests" / "recorded" / "lab-fleet.json")
+    found = {name: group["hosts"] for name, group in json.loads(groups(FLEET_AUDIT_FROM=saved).stdout).items()
+             if name != "_meta"}  # fmt: skip
+    assert found["pushes_index"] == found["image_store_containerd"] == ["riscv64", "trixie-containerd"]
+    assert "ppc64le" in found["buildx_missing"]
+    assert found["fails_FA101"] == ["bastion"]
+    assert "unreachable" not in found
+    done = subprocess.run(
+        [BIN / "ansible-inventory", "-i", "inventory", "-i", BOOKS / "inventory" / "fleet_audit.py", "--graph"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+        env={**os.environ, "FLEET_AUDIT": str(BIN / "fleet-audit"), "FLEET_AUDIT_FROM": saved},
+    )  # fmt: skip
+    assert "@pushes_index:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"FLEET_AUDIT": "/no/such/program"}, "does not start: No such file or directory; name it with FLEET_AUDIT"),
+        ({"FLEET_AUDIT_FROM": "/no/such.json"}, "ended with 2; see above"),
+    ],
+)
+def test_the_inventory_script_says_what_is_wrong(variables: dict[str, str], words: str) -> None:
+    """One line, and a status that Ansible minds."""
+    done = groups(**variables)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert words in done.stderr
+
+
+def test_a_hostile_name_becomes_no_group_and_no_pattern(tmp_path: Path) -> None:
+    """A host of a name that Ansible would read as a pattern is left out, and said."""
+    saved = json.loads((ROOT / "tests" / "recorded" / "lab-fleet.json").read_text(encoding="utf-8"))
+    evil = "all:!x\x1b[31m"
+    saved["fleet"]["hosts"][0]["name"] = evil
+    saved["evidence"]["hosts"][evil] = saved["evidence"]["hosts"].pop("amd64")
+    file = tmp_path / "evil.json"
+    file.write_text(json.dumps(saved), encoding="utf-8")
+    done = groups(FLEET_AUDIT_FROM=str(file))
+    assert done.returncode == 0, done.stderr
+    assert "all:!x" not in done.stdout
+    assert "a host is left out" in done.stderr
+    assert "\x1b" not in done.stderr
 
 
 @pytest.mark.lab
@@ -43,3 +136,30 @@ def test_preflight_stops_a_rollout_with_findings_and_lets_a_clean_one_pass(lab: 
     assert "FA506" in stopped.stdout
     passed = play("preflight.yml", "-i", str(lab.inventory), "--limit", "amd64:arm64", "-e", command)
     assert passed.returncode == 0, passed.stdout
+
+
+@pytest.mark.lab
+@pytest.mark.xdist_group("lab")
+@pytest.mark.timeout(180)
+def test_a_worker_is_drained_and_put_back(lab: Lab) -> None:
+    """Out: its build unit ends and does not come back at a boot; out again changes nothing; back: it builds."""
+    worker = lab.workers["s390x"]
+    limit = ("-i", str(lab.inventory), "--limit", "s390x")
+
+    def state() -> tuple[str, ...]:
+        unit = "image-builder.service"
+        return tuple(
+            worker.sh(f"systemctl {word} {unit} || true").stdout.strip() for word in ("is-active", "is-enabled")
+        )
+
+    before = state()
+    try:
+        out = play("drain.yml", *limit)
+        assert out.returncode == 0, out.stdout
+        assert state() == ("inactive", "disabled")
+        again = play("drain.yml", *limit)
+        assert "changed=0" in again.stdout, again.stdout
+    finally:
+        back = play("drain.yml", *limit, "-e", "drain=back")
+    assert back.returncode == 0, back.stdout
+    assert state() == ("active", "enabled") == before

@@ -1,0 +1,1 @@
+"""The playbooks, run by the real Ansible."""

@@ -1,0 +1,171 @@
+"""Remedies on real workers: broken, found, mended by the playbook, found no more; a second run changes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from audit.cli.app import run
+from tests.lab import Lab, Worker, states
+from tests.playbooks.repack import source_of
+from tests.playbooks.test_playbooks import play
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
+
+Break = Callable[[Worker], AbstractContextManager[object]]
+OURS = (
+    "/etc/default/fleet-audit-builds", "/etc/systemd/system/image-builder.service.d/zz-fleet-audit.conf",
+)  # fmt: skip
+"""What the playbook leaves on a worker for the build unit."""
+
+
+def kept(path: str, after: str = "") -> Break:
+    """Whatever the playbook does to a path is taken back."""
+    return lambda worker: states.kept(worker, path, after)
+
+
+def does(do: str, undo: str) -> Break:
+    """A command that breaks something, and one that mends it."""
+    return lambda worker: states.state(worker, do, undo)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Several remedies on one host, in one run of the playbook.
+
+    Attributes:
+        host: of the inventory.
+        rules: that fail once it is broken, and not afterwards.
+        breaks: in order; undone in the other order.
+        arguments: of ansible-playbook.
+        wanted: of the policy, for this host.
+        machine: where the host is another login on one.
+    """
+
+    host: str
+    rules: tuple[str, ...]
+    breaks: tuple[Break, ...]
+    arguments: tuple[str, ...] = ()
+    wanted: str = ""
+    machine: str = ""
+
+
+UNIT = tuple(kept(path, states.RESTART_BUILDS) for path in OURS)
+CASES = (
+    Case("riscv64", ("FA404",), UNIT),
+    Case(
+        "amd64",
+        ("FA112", "FA303", "FA401", "FA407"),
+        (
+            *UNIT,
+            kept("/etc/docker"),
+            states.tcp_socket,
+            kept("/root/.docker/cli-plugins"),
+            states.buildx_shadowed,
+            lambda worker: states.unit_environment(
+                worker, DOCKER_DEFAULT_PLATFORM="linux/s390x", BUILDX_NO_DEFAULT_ATTESTATIONS="yes"
+            ),
+        ),
+    ),
+    Case(
+        "ppc64le",
+        ("FA111", "FA406"),
+        (
+            does("true", states.RESTART_BUILDS),  # the playbook's restart took what goes now
+            lambda worker: states.daemon_json(worker, {"max-concurrent-uploads": 3}, restart=False),
+            lambda worker: states.unit_environment(worker, restart=False, BUILDX_NO_DEFAULT_ATTESTATIONS="1"),
+        ),
+    ),
+    Case(
+        "s390x",
+        ("FA301", "FA405"),
+        (
+            lambda worker: source_of(worker, "docker-buildx"),
+            does("dpkg --force-all -r docker-buildx >/dev/null", "true"),
+            does("systemctl stop image-builder.service", states.RESTART_BUILDS),
+        ),
+    ),
+    Case(
+        "arm64",
+        ("FA302",),
+        (
+            lambda worker: source_of(worker, "docker-buildx"),
+            does("printf broken >/usr/libexec/docker/cli-plugins/docker-buildx", "true"),
+        ),
+        arguments=("-e", "ansible_user=root"),
+    ),
+    Case("bookworm", ("FA104",), (states.engine_stopped,)),
+    Case(
+        "bookworm-sudo",
+        ("FA005",),
+        (kept("/etc/sudoers.d/zz-fleet-audit"), states.sudo_wants_password),
+        ("-e", "ansible_user=root", "-e", "login=deploy"),
+        machine="bookworm",
+    ),
+    Case(
+        "bookworm-nosocket",
+        ("FA103",),
+        (kept("/etc/group"), kept("/etc/gshadow")),
+        ("-e", "ansible_user=root", "-e", "login=guest"),
+        machine="bookworm",
+    ),
+    Case(
+        "trixie-containerd",
+        ("FA201", "FA206"),
+        (kept("/etc/containerd"), kept("/etc/systemd/system/docker.service.d"),
+         kept("/etc/systemd/system/containerd.service.d"),
+         kept("/etc/docker", "systemctl daemon-reload && systemctl restart containerd && " + states.RESTART_ENGINE)),
+        ("-e", "image_store=overlay2", "-e", "images_may_vanish=true"),
+        wanted="store: graphdriver",
+    ),
+)  # fmt: skip
+
+
+def failing(inventory: Sequence[str], host: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """The rules that fail on a host, or on which nothing could be told, and what they say."""
+    run(["check", host, *inventory, "-q", "--no-record", "--report", "json"])
+    (found,) = json.loads(capsys.readouterr().out)["hosts"]
+    return {one["rule"]: one["message"] for one in found["verdicts"] if one["status"] in ("fail", "unknown")}
+
+
+def changed(out: str) -> int:
+    """How many tasks of a run changed something."""
+    (found,) = re.findall(r"changed=(\d+)", out)
+    return int(found)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "+".join(case.rules))
+def test_a_remedy(case: Case, lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Broken: found. `--check --diff` foretells and changes nothing. Mended: clean. Again: nothing is to be done."""
+    inventory = ["-i", str(lab.inventory)]
+    if case.wanted:
+        folder = tmp_path / "policy"
+        (folder / "host_vars").mkdir(parents=True)
+        (folder / "hosts.yml").write_text(f"all: {{hosts: {{{case.host}: {{}}}}}}\n")
+        (folder / "host_vars" / f"{case.host}.yml").write_text(f"audit_policy: {{wanted: {{{case.wanted}}}}}\n")
+        inventory += ["-i", str(folder)]
+    worker = lab.workers[case.machine or case.host]
+    arguments = (*inventory, "--limit", case.host, "--tags", ",".join(case.rules), *case.arguments)
+    with ExitStack() as stack:
+        for one in case.breaks:
+            stack.enter_context(one(worker))
+        before = failing(inventory, case.host, capsys)
+        assert set(case.rules) <= set(before), before
+        foretold = play("remediate.yml", *arguments, "--check", "--diff")
+        assert foretold.returncode == 0, foretold.stdout
+        assert changed(foretold.stdout) > 0
+        assert failing(inventory, case.host, capsys).keys() == before.keys(), "a check changes nothing"
+        done = play("remediate.yml", *arguments)
+        assert done.returncode == 0, done.stdout
+        assert changed(done.stdout) > 0
+        after = failing(inventory, case.host, capsys)
+        assert not set(case.rules) & set(after), (after, done.stdout)
+        again = play("remediate.yml", *arguments)
+        assert again.returncode == 0, again.stdout
+        assert changed(again.stdout) == 0, again.stdout
