@@ -29,15 +29,19 @@ class WireError(Exception):
         detail: one sentence for a person.
         phase: where it ended.
         again: the very same may work a moment later, and trying it again does no harm.
+        key: fingerprint of a host key that was not believed.
     """
 
-    def __init__(self, outcome: Outcome, detail: str, phase: Phase, *, again: bool = False) -> None:
+    def __init__(
+        self, outcome: Outcome, detail: str, phase: Phase, *, again: bool = False, key: str | None = None
+    ) -> None:
         """Keep it all, the sentence on one line."""
         super().__init__(detail)
         self.outcome = outcome
         self.detail = one_line(detail, 600)
         self.phase = phase
         self.again = again
+        self.key = key
 
 
 FOREIGN: tuple[type[BaseException], ...] = (

@@ -17,6 +17,7 @@ from pathlib import Path
 from audit.model import Outcome
 from audit.wire.clocks import Once
 from audit.wire.failures import WireError
+from audit.wire.knownhosts import replace_key
 from audit.wire.options import HostKeys
 from audit.wire.sshconfig import Route
 
@@ -111,9 +112,9 @@ def fingerprint(blob: bytes) -> str:
 class HostKeyCheck:
     """The policy of a run; safe to use from many threads."""
 
-    def __init__(self, mode: HostKeys, override: Path | None) -> None:
-        """`override`, where given, is read instead of ssh's own files."""
-        self.mode = mode
+    def __init__(self, mode: HostKeys, override: Path | None, trusted: frozenset[str] = frozenset()) -> None:
+        """`override`, where given, is read instead of ssh's own files; `trusted` are fingerprints to be believed."""
+        self.mode, self._trusted = mode, trusted
         self._override = str(override.expanduser()) if override is not None else None
         self._files: Once[str, _File] = Once()
         self._writing = threading.Lock()
@@ -150,9 +151,12 @@ class HostKeyCheck:
         shown = fingerprint(blob)
         for entry in known:
             if entry.marker == "@revoked" and entry.blob == blob:
-                raise _refused(Outcome.HOSTKEY, f"its key {shown} is marked as revoked in {entry.place}")
+                raise _refused(Outcome.HOSTKEY, f"its key {shown} is marked as revoked in {entry.place}", shown)
         plain = [entry for entry in known if not entry.marker]
         if any(entry.blob == blob for entry in plain):
+            return
+        if shown in self._trusted:
+            self._trust(route, kind, blob)
             return
         others = [entry for entry in plain if entry.kind == kind] or plain
         name = route.known_as
@@ -165,6 +169,7 @@ class HostKeyCheck:
                 f"{kind} {shown}. Was the machine reinstalled? Compare on its console with `ssh-keygen -lf "
                 f"/etc/ssh/ssh_host_{_file_word(kind)}_key.pub`; only if it is the same, forget the old key with "
                 f"`ssh-keygen -f {old.place.rpartition(':')[0]} -R '{name}'` and accept the new one",
+                shown,
             )
         authority = next((entry for entry in known if entry.marker == "@cert-authority"), None)
         if authority is not None:
@@ -172,6 +177,7 @@ class HostKeyCheck:
                 Outcome.HOSTKEY,
                 f"only a host certificate authority vouches for it ({authority.place}); fleet-audit cannot check that: "
                 f"add the server's own key, {kind} {shown}, to {file}",
+                shown,
             )
         if self.mode == "accept-new":
             self._accept(file, name, kind, blob)
@@ -182,7 +188,16 @@ class HostKeyCheck:
             else f"compare it on its console, then `ssh-keyscan -p {route.port} {route.hostname} >> {file}`, "
             "or accept new hosts with --host-keys accept-new"
         )
-        raise _refused(Outcome.HOSTKEY, f"{name} is not a known host; it shows {kind} {shown}: {advice}")
+        raise _refused(Outcome.HOSTKEY, f"{name} is not a known host; it shows {kind} {shown}: {advice}", shown)
+
+    def _trust(self, route: Route, kind: str, blob: bytes) -> None:
+        path = Path(self.files(route)[0] if self.files(route) else "~/.ssh/known_hosts").expanduser()
+        try:
+            with self._writing:
+                replace_key(path, route.known_as, kind, blob)
+        except OSError as error:
+            message = f"its new key could not be written to {path}: {error.strerror}"
+            raise _refused(Outcome.HOSTKEY, message, fingerprint(blob)) from None
 
     def _accept(self, path: str, name: str, kind: str, blob: bytes) -> None:
         line = f"{name} {kind} {base64.b64encode(blob).decode()}\n"
@@ -207,8 +222,8 @@ class HostKeyCheck:
             file.plain.setdefault(name, []).append(Known("", kind, blob, f"{path} (accepted in this run)"))
 
 
-def _refused(outcome: Outcome, detail: str) -> WireError:
-    return WireError(outcome, detail, "hostkey")
+def _refused(outcome: Outcome, detail: str, key: str | None = None) -> WireError:
+    return WireError(outcome, detail, "hostkey", key=key)
 
 
 def _file_word(kind: str) -> str:

@@ -40,6 +40,8 @@ class WireOptions:
         host_keys: ``strict`` believes known keys only; ``accept-new`` also writes down the key of a host never seen
             before; ``pinned`` believes only the file `known_hosts`.
         known_hosts: read instead of ssh's own files.
+        trusted: fingerprints that somebody has compared: a host that shows such a key is known by it from now on, and
+            by no other one.
         unauthenticated: logins under way at once, per address and per jump host (sshd's MaxStartups).
         jitter: the largest pause before a connection that has to be tried again.
     """
@@ -52,6 +54,7 @@ class WireOptions:
     host: float = 45.0
     host_keys: HostKeys = "strict"
     known_hosts: Path | None = None
+    trusted: frozenset[str] = frozenset()
     unauthenticated: int = 8
     jitter: float = 0.5
 

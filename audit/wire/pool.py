@@ -113,7 +113,7 @@ class _Collection:
                 detail=failure.detail,
                 phase=failure.phase,
                 seconds=round(time.monotonic() - begun, 3),
-                host_key=host_key,
+                host_key=host_key or failure.key,
             )
 
         try:
