@@ -92,26 +92,28 @@ def registry_name(registry: str, repository: str) -> str:
 
 def probe(
     run: Run,
-    ways: Sequence[Way],
+    ways: Sequence[Way] | Callable[[Host], Sequence[Way]],
     target: Target | None,
     options: WireOptions,
     *,
     limit: float,
     on_event: Callable[[Event], None] | None = None,
     stop: threading.Event | None = None,
+    meanwhile: Callable[[dict[str, Reference]], None] | None = None,
 ) -> Report:
     """Build, push, ask, compare, and remove everything again.
 
     Args:
         run: the hosts with their facts, just collected.
-        ways: of building, all to be tried on every host.
+        ways: of building, all to be tried on every host; or those of each host.
         target: None: nothing is pushed.
         options: of the wire.
         limit: seconds for all builds of one host.
         on_event: told who is in which phase.
         stop: once set, what runs is ended, and what was made is removed.
+        meanwhile: told what each host's first way left, by digest, while it is still there.
     """
-    ones = [_one(run, host, ways, target) for host in run.fleet.hosts]
+    ones = [_one(run, host, ways(host) if callable(ways) else ways, target) for host in run.fleet.hosts]
     able = [one for one in ones if one.unknown is None]
     by_name = {one.host.name: one for one in able}
 
@@ -128,10 +130,12 @@ def probe(
     notes: tuple[str, ...] = ()
     for one, end in zip(able, ended, strict=True):
         one.ended = end
-        one.answers = read(one.lines, one.work.nonce, len(ways))
+        one.answers = read(one.lines, one.work.nonce, len(one.work.ways))
     if target is not None and able:
         with ThreadPoolExecutor(4, thread_name_prefix="registry") as pool:
             list(pool.map(lambda one: _ask(target, one), able))
+            if meanwhile is not None:
+                meanwhile({one.host.name: found for one in able if (found := _first(target, one)) is not None})
             forgotten = pool.map(lambda one: _forget(target, one), able)
             notes = tuple(dict.fromkeys(note for found in forgotten for note in found))
     proofs = {one.host.name: _proof(one) for one in ones}
@@ -181,6 +185,14 @@ def _ask_one(target: Target, one: _One, number: int) -> Asked:
     except RegistryError:
         return Asked(arrived)
     return Asked(arrived, has_pushed=True)
+
+
+def _first(target: Target, one: _One) -> Reference | None:
+    """What the first way of a host left at the registry, by digest."""
+    asked = one.asked.get(0)
+    if asked is None or asked.arrived is None:
+        return None
+    return Reference.parse(target.name).at(asked.arrived.digest)
 
 
 def _forget(target: Target, one: _One) -> list[str]:

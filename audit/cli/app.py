@@ -22,6 +22,7 @@ from audit.cli import (
     history,
     inventory,
     merge,
+    onboard,
     plan,
     predict,
     probe,
@@ -54,6 +55,7 @@ app.command("diff")(diff.diff)
 app.command("drift")(drift.drift)
 app.command("explain")(rules.explain)
 app.command("merge")(merge.merge)
+app.command("onboard")(onboard.onboard)
 app.command("plan")(plan.plan)
 app.command("predict")(predict.predict)
 app.command("probe")(probe.probe)

@@ -77,7 +77,7 @@ def probe(
     fleet = flow.fleet_of(hosts or [], check.inventory_of(settings), limit=settings.limit, local=local)
     _confirm(fleet, ways, name, yes=yes)
     stopped: list[int] = []
-    with _target(settings, name) as target:
+    with target_of(settings, name) as target:
         report = _probed(fleet, ways, target, settings, seconds, stopped, quiet=quiet, verbose=verbose)
     write_stdout(FORMATS[format_](report, style_of(settings.color, verbose, settings.fail_on).width, verbose > 0))
     return 128 + stopped[0] if stopped else report.exit_code
@@ -136,7 +136,8 @@ def _confirm(fleet: Fleet, ways: tuple[Way, ...], name: str | None, *, yes: bool
         raise UsageError("nothing was done")
 
 
-def _target(settings: Settings, name: str | None) -> AbstractContextManager[Target | None]:
+def target_of(settings: Settings, name: str | None) -> AbstractContextManager[Target | None]:
+    """A client of the registry that probes push to; None where they push nowhere."""
     from contextlib import contextmanager
 
     from audit.cli.registries import options_of

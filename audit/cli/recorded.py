@@ -120,8 +120,12 @@ def snapshot_of(value: dict[str, Any], place: str) -> Snapshot:
         ) from None
 
 
-def record(run: Run, saved: SavedRun, settings: Settings, *, exit_code: int, quiet: bool) -> None:
-    """Record a check whose report is out; what goes wrong here is one line on stderr, and no other exit code."""
+def record(run: Run, saved: SavedRun, settings: Settings, *, exit_code: int, quiet: bool) -> str | None:
+    """Record a check whose report is out; what goes wrong here is one line on stderr, and no other exit code.
+
+    Returns:
+        Its id; None: it was not recorded.
+    """
     from audit import inert
 
     try:
@@ -131,17 +135,18 @@ def record(run: Run, saved: SavedRun, settings: Settings, *, exit_code: int, qui
         named = tuple(str(path) for path in inventory_of(settings))
         snapshot = Snapshot.of(run, inventory=named).model_dump(mode="json")
         with history_of(settings, create=True) as history:
-            history.record(snapshot, saved.model_dump_json(), exit_code=exit_code)
+            made = history.record(snapshot, saved.model_dump_json(), exit_code=exit_code)
             pruned(history, settings)
     except UsageError as error:
         what = str(error)
     except Exception as error:
         what = f"a bug of ours: {type(error).__name__}: {error}"
     else:
-        return
+        return made.id
     if not quiet:
         line = inert.terminal(" ".join(what.split()))
         print(f"fleet-audit: this check was not recorded: {line} (or give --no-record)", file=sys.stderr)
+    return None
 
 
 def pruned(history: History, settings: Settings) -> list[str]:

@@ -25,6 +25,7 @@ _RELEVANT = frozenset({*_PUSHES_FROM, "disks", "settings"})
 
 Mode = Literal["time", "pair", "peers"]
 _BESIDE: Mapping[Mode, str] = {"time": "and left", "pair": "on the other", "peers": "and on most of its pool"}
+_FAILS = "the build fails"
 _EVENTS = frozenset({"images-vanish", "disk-guard"})
 """What breaks by the step itself: between two hosts there was none."""
 
@@ -116,10 +117,20 @@ def _may(parent: str, topic: str, topics: Mapping[str, Sequence[Difference]]) ->
 # ---------------------------------------------------------------- effects
 
 
+def _leaves(shape: str) -> str:
+    return "fails" if shape.startswith(_FAILS) else f"leaves {shape}"
+
+
+def _beside(mode: Mode, shape: str) -> str:
+    if not shape.startswith(_FAILS):
+        return f"{_BESIDE[mode]} {shape}"
+    return "and failed" if mode == "time" else f"{_BESIDE[mode]} it fails"
+
+
 def _grow_effects(grown: dict[str, _Growing], effects: Effects, mode: Mode, host: str) -> None:
     dark = effects.now.startswith("not known") or effects.was.startswith("not known")
     if effects.was != effects.now and not dark:
-        text = f"a plain build and push leaves {effects.now}, {_BESIDE[mode]} {effects.was}"
+        text = f"a plain build and push {_leaves(effects.now)}, {_beside(mode, effects.was)}"
         parent = topic_of_fact(effects.decisive)
         if parent not in grown:
             parent = next((one for one in _PUSHES_FROM if one in grown), None)
