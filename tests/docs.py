@@ -24,6 +24,7 @@ from audit.batch.schema import schema as merge_plan_schema
 from audit.buildstep import Report
 from audit.cli.app import run
 from audit.drift.document import schema_texts as drift_schemas
+from audit.onboard.told import schema as onboarding_schema
 from audit.reports import _compat as compat_report
 from audit.reports import _diagnosis as diagnosis_report
 from audit.reports import _forecast, _plan
@@ -68,6 +69,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "schema" / "merge-batch.schema.json": _tree(batch_json.schema()),
         ROOT / "docs" / "schema" / "merge-forecast.schema.json": _tree(batch_forecast.schema()),
         **{ROOT / "docs" / "schema" / name: text for name, text in drift_schemas().items()},
+        ROOT / "docs" / "schema" / "onboarding.schema.json": _tree(onboarding_schema()),
         ROOT / "docs" / "database.md": describe(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
     }

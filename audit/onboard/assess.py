@@ -224,7 +224,7 @@ def _merge(seen: Seen) -> Step:
             id="merge", state="todo", text="its push does not merge with the others", lines=(*one.flaws, *lines)
         )
     text = f"merged into {one.tag} and verified: {', '.join(one.platforms)}"
-    return Step(id="merge", state="ok", text=text, lines=lines)
+    return Step(id="merge", state="note" if one.notes else "ok", text=text, lines=one.notes or lines)
 
 
 def _proof_todo(seen: Seen) -> Iterator[Todo]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from audit import inert
 from audit.onboard.model import Onboarding, State, Step, Todo
@@ -20,7 +21,7 @@ def text(found: Onboarding, style: Style) -> Iterator[str]:
     """A line a step with what must be read below it, then the verdict and the list."""
     paint = painter(style)
     yield from _ended(heading(found, style))
-    for step in found.steps:
+    for step in _folded(found.steps):
         yield from _ended(step_lines(step, style))
     yield "\n"
     yield paint(_verdict(found), "good" if found.ready else "ERROR") + "\n"
@@ -34,6 +35,18 @@ def text(found: Onboarding, style: Style) -> Iterator[str]:
         yield from _ended(wrap(shown(f"changed: {said}"), style.width, "", "  "))
     if found.baseline:
         yield f"what it is now stands in the baseline {shown(found.baseline)}\n"
+
+
+def _folded(steps: Sequence[Step]) -> Sequence[Step]:
+    """Steps at the end that all say the same are one line."""
+    last = [step for step in steps if (step.state, step.text, step.lines) == _said(steps[-1])] if steps else []
+    if len(last) < 3 or list(steps[-len(last) :]) != last:
+        return steps
+    return (*steps[: -len(last)], last[0].model_copy(update={"id": "rest"}))
+
+
+def _said(step: Step) -> tuple[State, str, tuple[str, ...]]:
+    return step.state, step.text, step.lines
 
 
 def heading(found: Onboarding, style: Style) -> list[str]:
@@ -65,10 +78,10 @@ def _verdict(found: Onboarding) -> str:
 
 def _todo(number: int, one: Todo, style: Style) -> list[str]:
     found = wrap(shown(one.what), style.width, f"{number:>3}. ", "     ")
+    if one.fix and one.mended_by is None:
+        found += labelled("do", (one.fix,), style, 5)
     if one.command:
         found += labelled("run", (one.command,), style, 5)
-    elif one.fix:
-        found += labelled("do", (one.fix,), style, 5)
     if one.by_hand and one.rule is not None and style.verbosity:
         found += labelled("by hand", (one.by_hand,), style, 5)
     return found
@@ -111,6 +124,14 @@ def _code(command: str) -> str:
     """A code span; a text with a backtick of its own cannot be one."""
     said = inert.terminal(command)
     return inert.markdown(said) if "`" in said else f"`{said}`"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of what `as_json` writes."""
+    made = Onboarding.model_json_schema(mode="serialization")
+    made["properties"] |= {"ready": {"type": "boolean"}, "exit_code": {"type": "integer"}}
+    made["required"] = [*made.get("required", ()), "ready", "exit_code"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
 def as_json(found: Onboarding, style: Style) -> Iterator[str]:

@@ -9,13 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from audit import flow
 from audit.image.arrived import Arrived
 from audit.model import Fleet, PolicyLayer
 from audit.onboard import Identity, Offers, Onboarding, Rehearsal, Seen, assess
-from audit.onboard.told import FORMATS
+from audit.onboard.told import FORMATS, schema
 from audit.onboarding.companions import part
 from audit.probe.report import Report
 from audit.probe.result import HostProof, Told, WayProof
@@ -139,6 +140,7 @@ def test_every_format_says_the_same() -> None:
         assert "\n# x" not in text, name
     assert "<b>" not in shown["markdown"].replace("&lt;b>", "")
     document = json.loads(shown["json"])
+    jsonschema.validate(document, schema())
     assert (document["ready"], document["exit_code"]) == (False, 1)
     assert [step["id"] for step in document["steps"]] == [step.id for step in found.steps]
     for todo in found.todo:
