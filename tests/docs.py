@@ -18,6 +18,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from audit.align.told import schema as align_schema
 from audit.batch.reports import _forecast as batch_forecast
 from audit.batch.reports import json as batch_json
 from audit.batch.schema import schema as merge_plan_schema
@@ -69,6 +70,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "schema" / "merge-batch.schema.json": _tree(batch_json.schema()),
         ROOT / "docs" / "schema" / "merge-forecast.schema.json": _tree(batch_forecast.schema()),
         **{ROOT / "docs" / "schema" / name: text for name, text in drift_schemas().items()},
+        ROOT / "docs" / "schema" / "align.schema.json": _tree(align_schema()),
         ROOT / "docs" / "schema" / "onboarding.schema.json": _tree(onboarding_schema()),
         ROOT / "docs" / "database.md": describe(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),

@@ -12,6 +12,7 @@ import typer
 
 from audit import __version__
 from audit.cli import (
+    align,
     baseline,
     build,
     check,
@@ -47,6 +48,7 @@ app = typer.Typer(
         "130/143 on signals."
     ),
 )
+app.command("align")(align.align)
 app.command("build")(build.build)
 app.command("check")(check.check)
 app.command("compat")(compat.compat)

@@ -1,0 +1,1 @@
+"""Alignment: what each worker of the recorded fleet would have to change."""
