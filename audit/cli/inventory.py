@@ -104,3 +104,61 @@ def _docker(*arguments: str, needed: bool) -> str:
     if done.returncode and needed:
         raise UsageError(f"docker {' '.join(arguments)} failed: {done.stderr.strip()[:200]}")
     return done.stdout if done.returncode == 0 else ""
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the host, as the inventory shall call it.")],
+    address: Annotated[str | None, typer.Option("--address", help="To connect to, if not the name.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Of sshd.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="The login.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", "-g", help="To be in; may be given several times.")
+    ] = None,
+    pool: Annotated[str | None, typer.Option("--pool", help="Of workers that shall be alike.")] = None,
+    platform: Annotated[str | None, typer.Option("--platform", help="What it builds for, e.g. linux/arm64.")] = None,
+    build_unit: Annotated[str | None, typer.Option("--build-unit", help="The unit that runs its builds.")] = None,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", metavar="PEER", help="Take its group, pool, platform and build unit."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the change as a diff; write nothing.")] = False,
+    inventory: Inventory = None,
+) -> int:
+    """Write a host into the YAML inventory, after its siblings; every other byte of the file stays as it is."""
+    import difflib
+
+    from audit import flow
+    from audit.cli.check import inventory_of
+    from audit.cli.output import write_stdout
+    from audit.cli.settings import settings_of
+    from audit.inert import terminal
+    from audit.inventory import adding
+
+    sources = inventory_of(settings_of(inventory=inventory))
+    if not sources:
+        raise UsageError("inventory add: name the inventory with -i")
+    groups = tuple(group or ())
+    own = {"pool": pool, "platform": platform, "build_unit": build_unit}
+    if like is not None:
+        fleet = flow.fleet_of([], sources)
+        peer = next((host for host in fleet.hosts if host.name == like), None)
+        if peer is None:
+            raise UsageError(f"--like {like}: the inventory has no such host")
+        groups = groups or tuple(one for one in peer.groups if one not in ("all", "ungrouped"))[-1:]
+        lent = {"pool": peer.pool, "platform": peer.platform, "build_unit": peer.build_unit}
+        own = {key: value or lent[key] for key, value in own.items()}
+    said = {"ansible_host": address, "ansible_port": port, "ansible_user": user, **own}
+    variables = {key: value for key, value in said.items() if value is not None}
+    made = adding.planned(sources, adding.NewHost(name, variables, groups))
+    if dry_run:
+        lines = difflib.unified_diff(
+            made.before.splitlines(), made.after.splitlines(), str(made.file), str(made.file), lineterm=""
+        )
+        write_stdout(f"{terminal(line)}\n" for line in lines)
+        return 0
+    adding.write(made)
+    flow.fleet_of([], sources)  # what was written is read as every verb reads it
+    where = f"{made.file}:{made.lines[0][0]}" if made.lines else f"{made.file}: it is there already"
+    print(terminal(where))
+    return 0

@@ -337,7 +337,8 @@ class _One:
         ansible = Ansible.find()
         if not self.declared:
             raise UsageError(
-                f"--apply: {self.host.name} is not in the inventory, with which the playbooks are run; add it there"
+                f"--apply: {self.host.name} is not in the inventory, with which the playbooks are run; add it there first "
+                f"(`fleet-audit inventory add {self.host.name}`)"
             )
         offers = self.offers()
         more = [word for rule in rules if rule in offers.variables for word in ("-e", offers.variables[rule])]

@@ -102,7 +102,7 @@ def test_every_format(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(drawn(found, form="json"))
     jsonschema.validate(document, schema())
     assert document["commands"][0].endswith("--limit riscv64 --tags FA404 -e attestations=suppress")
-    assert drawn(found, form="markdown").count("\n|") == 2 + len(found.hosts) - 1
+    assert drawn(found, form="markdown").count("\n|") == 2 + len(found.hosts)
     assert "run:" not in drawn(found, plan=False)
     base = ["align", "--from", str(RECORDED)]
     assert command([*base, "--to", "flat"]) == 1
