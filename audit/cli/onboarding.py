@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from audit import flow, inert
 from audit.cli import check as checking
 from audit.cli import probe as probing
+from audit.cli.believing import Believer
 from audit.cli.recorded import history_of, place_of, snapshot_of
 from audit.cli.recorded import record as remember
 from audit.drift import drift
@@ -23,8 +24,8 @@ from audit.drift.peers import against_peers
 from audit.errors import FleetAuditError, IncompleteError, UsageError
 from audit.image.platform import Platform
 from audit.image.reference import Reference
-from audit.model import Fleet, Host, Outcome
-from audit.onboard import Identity, Offers, Onboarding, Seen, assess
+from audit.model import Fleet, Host
+from audit.onboard import Offers, Onboarding, Seen, assess
 from audit.onboard.told import text as told
 from audit.onboarding import companions
 from audit.onboarding.applying import Ansible, folder, offered
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from audit.probe.report import Report
     from audit.probing import Target
     from audit.reports._style import Style
-    from audit.wire import WireOptions
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,11 @@ class _One:
     def look(self) -> Onboarding:
         """Every step once."""
         begun = datetime.now(UTC)
-        identity, saved = self.identity()
+        believer = Believer(
+            self.host, self.settings.known_hosts, fingerprint=self.asked.fingerprint, first_use=self.asked.first_use,
+            may_ask=sys.stdin.isatty() and not self.asked.yes,
+        )  # fmt: skip
+        identity, saved = believer.identity(self.ask_trusting, self.earlier)
         seen = Seen(host=self.host, identity=identity, asked=begun, fail_on=self.settings.fail_on, offers=self.offers())  # type: ignore[arg-type]  # never was refused
         if self.stopped:
             return assess(replace(seen, stopped="it was interrupted"))
@@ -129,73 +133,11 @@ class _One:
             self.recorded = remember(judged, saved, self.settings, exit_code=0, quiet=self.asked.quiet)
         return assess(seen)
 
-    def ask(self, fleet: Fleet, options: WireOptions) -> SavedRun:
-        return checking.ask(fleet, options, quiet=self.asked.quiet, verbose=self.asked.verbose, stopped=self.stopped)
-
-    def identity(self) -> tuple[Identity, SavedRun | None]:
-        """The host key, and what all that are asked said once it is believed."""
-        options = checking.wire_options(self.settings)
-        saved = self.ask(self.fleet, options)
-        mine = saved.evidence.hosts[self.host.name]
-        since, old = self.before()
-        if mine.outcome not in (Outcome.HOSTKEY, Outcome.HOSTKEY_CHANGED):
-            if not mine.reached:
-                return Identity("unreachable", detail=mine.detail, since=since, key=mine.host_key or ""), None
-            return Identity("known", key=mine.host_key or "", since=since), saved
-        key = mine.host_key or ""
-        known = (old,) if old and old != key else ()
-        if "revoked" in mine.detail:
-            return Identity("revoked", key=key, since=since), None
-        state = "new" if mine.outcome is Outcome.HOSTKEY else "changed"
-        how = self.believed(key, changed=state == "changed")
-        if how is None:
-            return Identity(state, key=key, old=known, since=since), None  # type: ignore[arg-type]  # one of the two
-        saved = self.ask(self.fleet, replace(options, trusted=frozenset({key})))
-        mine = saved.evidence.hosts[self.host.name]
-        if mine.host_key != key or mine.outcome in (Outcome.HOSTKEY, Outcome.HOSTKEY_CHANGED):
-            return Identity("unreachable", detail=f"it shows another key each time: {mine.detail}", since=since), None
-        if not mine.reached:
-            return Identity("accepted", key=key, old=known, how=f"{how}; then: {mine.detail}", since=since), saved
-        return Identity("accepted", key=key, old=known, how=how, since=since), saved
-
-    def believed(self, key: str, *, changed: bool) -> str | None:
-        """Who says that this key is right; None: nobody.
-
-        Raises:
-            UsageError: somebody says that it is another one.
-        """
-        if self.asked.fingerprint is not None:
-            if self.asked.fingerprint != key:
-                raise UsageError(
-                    f"--accept-host-key {self.asked.fingerprint}: {self.host.name} shows {key}; nothing was taken. "
-                    "Compare both with its own console: one of the two is another machine"
-                )
-            return "its fingerprint was given"
-        from audit.wire.vouching import vouched
-
-        if (by := vouched(self.host, key, self.settings.known_hosts)) is not None:
-            return by
-        if self.asked.first_use and not changed:
-            return "taken at first use, nobody has compared it"
-        if not sys.stdin.isatty() or self.asked.yes:
-            return None
-        self.tell(
-            f"{self.host.name} shows the host key {key}, which is {'another one than before' if changed else 'new'}."
-        )
-        self.tell("On its own console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
-        print("Type the fingerprint that stands there: ", end="", file=sys.stderr, flush=True)
-        said = sys.stdin.readline().strip()
-        return "its console's fingerprint was typed in" if key in (said, f"SHA256:{said}") else None
-
-    def before(self) -> tuple[str, str]:
-        """When an earlier check reached it, and which key it had then; empty where none is known."""
-        from audit.cli.recorded import utc
-
-        earlier = self.earlier
-        if earlier is None:
-            return "", ""
-        key = (earlier.hosts[0].facts.get("reach") or {}).get("host_key")
-        return utc(earlier.at), key if isinstance(key, str) else ""
+    def ask_trusting(self, trusted: frozenset[str]) -> SavedRun:
+        """All that are to be asked; a host that shows one of these keys is known by it from now on."""
+        options = replace(checking.wire_options(self.settings), trusted=trusted)
+        asked = self.asked
+        return checking.ask(self.fleet, options, quiet=asked.quiet, verbose=asked.verbose, stopped=self.stopped)
 
     @cached_property
     def earlier(self) -> Snapshot | None:
@@ -337,7 +279,7 @@ class _One:
         ansible = Ansible.find()
         if not self.declared:
             raise UsageError(
-                f"--apply: {self.host.name} is not in the inventory, with which the playbooks are run; add it there first "
+                f"--apply: {self.host.name} is not in the inventory, with which playbooks are run; add it there first "
                 f"(`fleet-audit inventory add {self.host.name}`)"
             )
         offers = self.offers()

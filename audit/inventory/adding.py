@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import tempfile
@@ -25,12 +24,11 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from audit.errors import InventoryError, UsageError
+from audit.inventory.inserting import BY_HAND, groups_of, with_host
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,251}")
-_PLAIN = re.compile(r"[A-Za-z./_][A-Za-z0-9./_@:-]*")
 _FILES = ("hosts.yml", "hosts.yaml", "inventory.yml", "inventory.yaml")
-_ALSO = "add these lines by hand"
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def planned(sources: Sequence[Path], host: NewHost) -> Added:
     after = text
     for number, group in enumerate(host.groups or ("",)):
         variables = host.variables if number == 0 else {}
-        after = _with(file, after, _tree(file, after), host.name, variables, group)
+        after = with_host(file, after, _tree(file, after), host.name, variables, group)
     _require_right(file, text, after, host)
     old, new = text.splitlines(keepends=True), after.splitlines(keepends=True)
     return Added(file, text, after, tuple(_new_lines(old, new)))
@@ -149,22 +147,10 @@ def _tree(file: Path, text: str) -> CommentedMap:
     return tree
 
 
-def _groups(tree: Any) -> Iterator[tuple[str, CommentedMap, CommentedMap]]:
-    """Every group: its name, the mapping that has it as a key, and its own; deepest last."""
-    if not isinstance(tree, CommentedMap):
-        return
-    for key, value in tree.items():
-        if isinstance(value, CommentedMap):
-            yield str(key), tree, value
-            yield from _groups(value.get("children"))
-        else:
-            yield str(key), tree, CommentedMap()
-
-
 def _found(tree: CommentedMap, name: str) -> tuple[int, dict[str, Any], set[str]] | None:
     """A host that is there: its line, its variables, and the groups that name it."""
     line, variables, groups = 0, dict[str, Any](), set[str]()
-    for group, _, own in _groups(tree):
+    for group, _, own in groups_of(tree):
         hosts = own.get("hosts")
         if isinstance(hosts, CommentedMap) and name in hosts:
             line = line or hosts.lc.key(name)[0] + 1
@@ -181,131 +167,6 @@ def _already(file: Path, text: str, host: NewHost, there: tuple[int, dict[str, A
     raise InventoryError(f"has a host {host.name} already, which is another one: change it there", file=file, line=line)
 
 
-# ------------------------------------------------------------------- lines
-
-
-def _with(file: Path, text: str, tree: CommentedMap, name: str, variables: Mapping[str, Any], group: str) -> str:
-    lines = text.splitlines(keepends=True)
-    end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
-    if lines and not lines[-1].endswith(("\n", "\r")):
-        lines[-1] += end
-    place = [found for found in _groups(tree) if found[0] == (group or "all")]
-    if place:
-        _, parent, own = place[-1]
-        at, written = _into_group(file, lines, parent, own, group or "all", name, variables)
-    else:
-        at, written = _new_group(file, lines, tree, group or "all", name, variables)
-    return "".join([*lines[:at], *(line + end for line in written), *lines[at:]])
-
-
-def _into_group(
-    file: Path, lines: Sequence[str], parent: CommentedMap, own: CommentedMap, group: str, name: str,
-    variables: Mapping[str, Any],
-) -> tuple[int, list[str]]:  # fmt: skip
-    row, indent = parent.lc.key(group)
-    _require_block(file, parent, row)
-    hosts = own.get("hosts")
-    if isinstance(hosts, CommentedMap) and len(hosts):
-        _require_block(file, hosts, own.lc.key("hosts")[0])
-        last = list(hosts)[-1]
-        row, indent = hosts.lc.key(last)
-        return _end(lines, row, indent), _host(name, variables, indent, _step(lines, indent))
-    step = _step(lines, indent)
-    if "hosts" in own:
-        row, column = own.lc.key("hosts")
-        if lines[row].split("#")[0].strip() not in ("hosts:", "hosts: {}", "hosts: null", "hosts: ~"):
-            raise InventoryError(f"writes {group}'s hosts on one line: {_ALSO}", file=file, line=row + 1)
-        if lines[row].split("#")[0].strip() != "hosts:":
-            raise InventoryError(f"says that {group} has no hosts: take that away first", file=file, line=row + 1)
-        return row + 1, _host(name, variables, column + step, step)
-    if len(own):
-        column = own.lc.key(next(iter(own)))[1]
-        return row + 1, [f"{' ' * column}hosts:", *_host(name, variables, column + step, step)]
-    if lines[row].split("#")[0].strip() not in (f"{group}:", f'"{group}":', f"'{group}':"):
-        raise InventoryError(f"writes {group} on one line: {_ALSO}", file=file, line=row + 1)
-    inner = indent + step
-    return row + 1, [f"{' ' * inner}hosts:", *_host(name, variables, inner + step, step)]
-
-
-def _new_group(
-    file: Path, lines: Sequence[str], tree: CommentedMap, group: str, name: str, variables: Mapping[str, Any]
-) -> tuple[int, list[str]]:
-    step = _step(lines, 0)
-    pad = " " * step
-    if group == "all" or "all" not in tree:
-        if len(tree):
-            _require_block(file, tree, 0)
-        if group == "all":
-            return len(lines), ["all:", f"{pad}hosts:", *_host(name, variables, 2 * step, step)]
-        body = [f"{pad}children:", f"{pad * 2}{group}:", f"{pad * 3}hosts:", *_host(name, variables, 4 * step, step)]
-        return len(lines), ["all:", *body]
-    top = tree["all"]
-    row, indent = tree.lc.key("all")
-    _require_block(file, tree, row)
-    children = top.get("children") if isinstance(top, CommentedMap) else None
-    if isinstance(children, CommentedMap) and len(children):
-        _require_block(file, children, row)
-        last = list(children)[-1]
-        row, column = children.lc.key(last)
-        at = _end(lines, row, column)
-        body = [f"{' ' * column}{group}:", f"{' ' * (column + step)}hosts:"]
-        return at, [*body, *_host(name, variables, column + 2 * step, step)]
-    if isinstance(top, CommentedMap) and len(top):
-        column = top.lc.key(next(iter(top)))[1]
-        if "children" in top:
-            raise InventoryError(f"says that there are no groups: take that away first, or {_ALSO}", file=file)
-    else:
-        column = indent + step
-    body = [f"{' ' * column}children:", f"{' ' * (column + step)}{group}:", f"{' ' * (column + 2 * step)}hosts:"]
-    return row + 1, [*body, *_host(name, variables, column + 3 * step, step)]
-
-
-def _host(name: str, variables: Mapping[str, Any], indent: int, step: int) -> list[str]:
-    pad, inner = " " * indent, " " * (indent + step)
-    return [f"{pad}{_scalar(name)}:", *(f"{inner}{key}: {_scalar(value)}" for key, value in variables.items())]
-
-
-def _scalar(value: object) -> str:
-    """As YAML 1.1 and 1.2 both read it: what might be a number, a boolean or a date is quoted."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    text = str(value)
-    words = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"}
-    if _PLAIN.fullmatch(text) and text.lower() not in words and not text.endswith(":"):
-        return text
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _step(lines: Sequence[str], indent: int) -> int:
-    """Columns that a level takes in this file."""
-    for line in lines:
-        own = len(line) - len(line.lstrip(" "))
-        if own > indent and line.strip() and not line.lstrip().startswith(("#", "-")):
-            return own - indent if own - indent <= 8 else 2
-    widths = [len(line) - len(line.lstrip(" ")) for line in lines if line.startswith(" ") and line.strip()]
-    return min(widths, default=2)
-
-
-def _end(lines: Sequence[str], row: int, indent: int) -> int:
-    """The line after a block that begins in `row`: its comments and blank lines at the end are the next one's."""
-    last = row
-    for number in range(row + 1, len(lines)):
-        line = lines[number]
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if len(line) - len(line.lstrip(" ")) <= indent:
-            break
-        last = number
-    return last + 1
-
-
-def _require_block(file: Path, tree: CommentedMap, row: int) -> None:
-    if tree.fa.flow_style():
-        raise InventoryError(f"is written on one line there: {_ALSO}", file=file, line=row + 1)
-
-
 # ------------------------------------------------------------------- what came of it
 
 
@@ -316,7 +177,7 @@ def _require_right(file: Path, before: str, after: str, host: NewHost) -> None:
     wanted = {name: value if isinstance(value, bool | int) else str(value) for name, value in host.variables.items()}
     right = there is not None and there[1] == wanted and set(host.groups or ("all",)) <= there[2]
     if not right or _without(tree, host) != _without(_tree(file, before), host):
-        raise InventoryError(f"is written in a way that no host can be put into: {_ALSO}", file=file)
+        raise InventoryError(f"is written in a way that no host can be put into: {BY_HAND}", file=file)
 
 
 def _without(tree: CommentedMap, host: NewHost) -> Any:

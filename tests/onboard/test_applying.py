@@ -1,0 +1,103 @@
+"""Ansible as a program: not there, too old, failing half-way; the playbooks' folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from audit.errors import StepError, UsageError
+from audit.onboarding import applying
+from audit.onboarding.applying import Ansible, folder, offered
+
+BOOKS = Path(__file__).parent.parent.parent / "playbooks"
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where an ``ansible-playbook`` of the test's own is looked for, alone."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(applying.sys, "executable", str(tmp_path / "elsewhere" / "python"))  # type: ignore[attr-defined]  # a module's own
+    return tmp_path / "ansible-playbook"
+
+
+def says(program: Path, version: str, then: str = "") -> None:
+    """A program that tells its version, and else does something."""
+    program.write_text(f'#!/bin/sh\nif [ "$1" = --version ]; then echo "{version}"; exit 0; fi\n{then}\n')
+    program.chmod(0o755)
+
+
+def test_it_is_not_there(program: Path) -> None:
+    """The sentence says what to install."""
+    del program
+    with pytest.raises(UsageError, match=r"there is none here: install ansible-core 2\.15 or newer"):
+        Ansible.find()
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (
+            "ansible-playbook [core 2.9.27]",
+            r"is of ansible-core 2\.9, and the playbooks want 2\.15 or newer: upgrade it",
+        ),
+        ("ansible-playbook 2.7.0", "does not say which ansible-core it is of"),
+        ("", "does not say which ansible-core it is of"),
+    ],
+)
+def test_it_is_too_old(program: Path, version: str, words: str) -> None:
+    """Its version is named, and the one that is wanted."""
+    says(program, version)
+    with pytest.raises(UsageError, match=words):
+        Ansible.find()
+
+
+HALF = r"""
+echo "TASK [FA301 Install it] ****"
+echo "ok: [w]"
+echo "TASK [Install the package] ****"
+echo 'fatal: [w]: FAILED! => {"changed": false, "msg": "Could not get lock /var/lib/dpkg/lock\nIt is held"}'
+echo "RUNNING HANDLER [Read the units again] ****"
+exit 2
+"""
+GONE = r"""
+echo "TASK [Ask what kind of machine it is] ****"
+echo 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect", "unreachable": true}'
+exit 4
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (HALF, r"stopped at the task `Install the package`: Could not get lock /var/lib/dpkg/lock It is held; "),
+        (GONE, r"could not reach the machine at the task `Ask what kind of machine it is`: Failed to connect; "),
+        ("exit 250", r"the playbook stopped \(exit code 250\); "),
+    ],
+    ids=["half-way", "unreachable", "silent"],
+)
+def test_it_fails_half_way(program: Path, script: str, words: str) -> None:
+    """The task, what was said, that what was done stays, and that it is safe to run again."""
+    says(program, "ansible-playbook [core 2.19.1]", script)
+    lines: list[str] = []
+    with pytest.raises(StepError, match=words) as caught:
+        Ansible.find().run(["book.yml"], lines.append)
+    assert "it is safe to run again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert all("\n" not in line for line in lines)
+
+
+def test_the_folder_of_the_playbooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one given, else ./playbooks, else those beside the program; what is none is refused."""
+    monkeypatch.chdir(tmp_path)
+    assert folder(None) == BOOKS
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "playbooks" / "remediate.yml").write_text("")
+    assert folder(None) == Path("playbooks")
+    with pytest.raises(UsageError, match=r"there is no remediate\.yml"):
+        folder(tmp_path)
+    rules, by_hand = offered(BOOKS)
+    assert {"FA301", "FA404"} <= rules
+    assert "FA211" in by_hand
+    with pytest.raises(UsageError, match="its playbooks cannot be read"):
+        offered(tmp_path / "playbooks")
