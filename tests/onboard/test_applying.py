@@ -53,16 +53,16 @@ def test_it_is_too_old(program: Path, version: str, words: str) -> None:
 
 
 HALF = r"""
-echo "TASK [FA301 Install it] ****"
-echo "ok: [w]"
-echo "TASK [Install the package] ****"
-echo 'fatal: [w]: FAILED! => {"changed": false, "msg": "Could not get lock /var/lib/dpkg/lock\nIt is held"}'
-echo "RUNNING HANDLER [Read the units again] ****"
+printf '%s\n' "TASK [FA301 Install it] ****"
+printf '%s\n' "ok: [w]"
+printf '%s\n' "TASK [Install the package] ****"
+printf '%s\n' 'fatal: [w]: FAILED! => {"changed": false, "msg": "Could not get lock /var/lib/dpkg/lock\nIt is held"}'
+printf '%s\n' "RUNNING HANDLER [Read the units again] ****"
 exit 2
 """
 GONE = r"""
-echo "TASK [Ask what kind of machine it is] ****"
-echo 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect", "unreachable": true}'
+printf '%s\n' "TASK [Ask what kind of machine it is] ****"
+printf '%s\n' 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect", "unreachable": true}'
 exit 4
 """
 
