@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audit.cli.app import run
-from tests.lab import Lab, states
+from tests.lab import Lab, leaks, states
 from tests.lab.seed import HOST_KEYS
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240), pytest.mark.xdist_group("lab")]
@@ -58,3 +58,7 @@ def test_a_reinstalled_worker_is_named_as_the_cause_and_then_there_is_silence(
         assert "reinstalled, or another machine under this name" in text
         said("check", "amd64", "arm64", *inventory, "--known-hosts", str(known))
         assert said("drift", "--since", "previous", "--quiet-if-clean") == (0, "")
+        assert run(["history", "export"]) == 0
+        kept = capsys.readouterr().out
+        assert "arm64" in kept
+        assert leaks(kept) == [], "the proxies' passwords that arm64 and amd64 hold stand in no table"

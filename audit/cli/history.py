@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -103,7 +105,7 @@ def import_(
     """Put exported checks into the history; those that are there already stay as they are. All of them, or none."""
     settings = _settings(db)
     with history_of(settings, create=True) as history:
-        found = history.import_(_lines(file), check=_is_snapshot)
+        found = history.import_(_lines(file), check=_is_snapshot, named="stdin" if file == "-" else file)
     print(f"{len(found)} checks imported")
     return 0
 
@@ -182,14 +184,25 @@ def _show_life(life: list[Life], as_json: bool) -> int:
 def _lines(file: str) -> Iterator[str]:
     """The lines of a file, read one by one."""
     try:
-        if file == "-":
-            yield from sys.stdin
+        if file == "-":  # all of it first: while it is imported nobody else can record a check
+            with tempfile.TemporaryFile("w+", encoding="utf-8") as kept:
+                shutil.copyfileobj(sys.stdin, kept)
+                kept.seek(0)
+                yield from _bounded(kept)
             return
         with Path(file).open(encoding="utf-8") as opened:
-            yield from opened
+            yield from _bounded(opened)
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise UsageError(f"{file}: cannot be read: {what}") from None
+
+
+def _bounded(opened: TextIO) -> Iterator[str]:
+    """Lines, each read only as far as one may be long."""
+    from audit.store.keeping import MOST_LINE
+
+    while line := opened.readline(MOST_LINE + 2):
+        yield line
 
 
 def _is_snapshot(line: Exported) -> None:

@@ -128,6 +128,7 @@ def record(run: Run, saved: SavedRun, settings: Settings, *, exit_code: int, qui
     """
     from audit import inert
 
+    made, what = None, "this check was not recorded (or give --no-record)"
     try:
         from audit.cli.check import inventory_of
         from audit.snapshot import Snapshot
@@ -135,18 +136,18 @@ def record(run: Run, saved: SavedRun, settings: Settings, *, exit_code: int, qui
         named = tuple(str(path) for path in inventory_of(settings))
         snapshot = Snapshot.of(run, inventory=named).model_dump(mode="json")
         with history_of(settings, create=True) as history:
-            made = history.record(snapshot, saved.model_dump_json(), exit_code=exit_code)
+            made = history.record(snapshot, saved.model_dump_json(), exit_code=exit_code).id
+            what = "this check was recorded, and old ones could not be pruned"
             pruned(history, settings)
     except UsageError as error:
-        what = str(error)
+        why = str(error)
     except Exception as error:
-        what = f"a bug of ours: {type(error).__name__}: {error}"
+        why = f"a bug of ours: {type(error).__name__}: {error}"
     else:
-        return made.id
+        return made
     if not quiet:
-        line = inert.terminal(" ".join(what.split()))
-        print(f"fleet-audit: this check was not recorded: {line} (or give --no-record)", file=sys.stderr)
-    return None
+        print(f"fleet-audit: {what}: {inert.terminal(' '.join(why.split()))}", file=sys.stderr)
+    return made
 
 
 def pruned(history: History, settings: Settings) -> list[str]:

@@ -161,7 +161,7 @@ class Exported(Model):
 
     kind: Literal["fleet-audit history"] = "fleet-audit history"
     schema_version: Literal[1] = 1
-    number: int = Field(ge=0, lt=1 << 62)
+    number: int = Field(ge=0, lt=1 << 60)
     id: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}-[0-9a-f]{4}$")
     exit_code: int = Field(ge=0, le=255)
     snapshot: dict[str, Any]

@@ -234,12 +234,15 @@ class History:
             for row in sorted({row.number: row for row in rows}.values(), key=lambda row: int(row.number)):
                 yield keeping.exported(connection, row) + "\n"
 
-    def import_(self, lines: Iterable[str], *, check: Callable[[Exported], None] | None = None) -> list[str]:
+    def import_(
+        self, lines: Iterable[str], *, check: Callable[[Exported], None] | None = None, named: str = "the import"
+    ) -> list[str]:
         """Put checks of another history in, at their place in time; all of them or none.
 
         Args:
             lines: as `export` gives them; those that are there already are passed over.
             check: looks at each, and raises ValueError where it is not as it should be.
+            named: what a message calls the lines.
 
         Returns:
             The ids of those put in.
@@ -251,7 +254,7 @@ class History:
             with self._writing() as connection:
                 return keeping.put(connection, self._database.engine_name, _checked(keeping.lines(lines), check))
         except keeping.NoExport as error:
-            raise StoreError("the import", str(error), "nothing was put in; export it again") from error
+            raise StoreError(named, str(error), "nothing was put in; export it again") from error
 
     # ------------------------------------------------------------------- inside
 
@@ -312,7 +315,8 @@ def _checked(
             if check is not None:
                 check(line)
         except ValueError as error:
-            raise keeping.NoExport(f"line {number} has no snapshot of a check ({error})") from error
+            why = str(error).split("\n")[0][:200]  # a validation's next lines quote the input
+            raise keeping.NoExport(f"line {number} has no snapshot of a check ({why})") from error
         yield number, line
 
 

@@ -31,6 +31,11 @@ def exported(connection: Connection, run: Row[Any]) -> str:
     return json.dumps(line.model_dump(), separators=(",", ":"))
 
 
+def _no_number(word: str) -> float:
+    """NaN and the infinities, which Python reads and JSON does not have."""
+    raise ValueError(f"{word} is no number")
+
+
 def lines(texts: Iterable[str]) -> Iterator[tuple[int, Exported]]:
     """Read an export, with the number of each line; NoExport: a line is none of ours."""
     for number, text in enumerate(texts, 1):
@@ -39,7 +44,7 @@ def lines(texts: Iterable[str]) -> Iterator[tuple[int, Exported]]:
         if len(text) > MOST_LINE:
             raise NoExport(f"line {number} is longer than {MOST_LINE >> 20} MiB")
         try:
-            value = json.loads(text)
+            value = json.loads(text, parse_constant=_no_number)
             yield number, Exported.model_validate(value)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
@@ -105,7 +110,8 @@ def prune(connection: Connection, *, before: float | None, most: int | None) -> 
     for row in old:
         connection.execute(delete(check_run).where(check_run.c.number == row.number))
     if old:
-        _sweep(connection, min(row.number for row in listed if row not in old))
+        gone = {row.number for row in old}
+        _sweep(connection, min(row.number for row in listed if row.number not in gone))
     return [row.id for row in old]
 
 

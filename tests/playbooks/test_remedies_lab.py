@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from audit.cli.app import run
 from tests.lab import Lab, Worker, states
 from tests.playbooks.repack import source_of
-from tests.playbooks.test_playbooks import play
+from tests.playbooks.test_playbooks import BIN, play
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
 
@@ -127,10 +129,11 @@ CASES = (
 )  # fmt: skip
 
 
-def failing(inventory: Sequence[str], host: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+def failing(inventory: Sequence[str], host: str) -> dict[str, str]:
     """The rules that fail on a host, or on which nothing could be told, and what they say."""
-    run(["check", host, *inventory, "-q", "--no-record", "--report", "json"])
-    (found,) = json.loads(capsys.readouterr().out)["hosts"]
+    words = [str(BIN / "fleet-audit"), "check", host, *inventory, "-q", "--no-record", "--report", "json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    (found,) = json.loads(done.stdout)["hosts"]
     return {one["rule"]: one["message"] for one in found["verdicts"] if one["status"] in ("fail", "unknown")}
 
 
@@ -140,12 +143,10 @@ def changed(out: str) -> int:
     return int(found)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "+".join(case.rules))
-def test_a_remedy(case: Case, lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Broken: found. `--check --diff` foretells and changes nothing. Mended: clean. Again: nothing is to be done."""
+def proved(case: Case, lab: Lab, folder: Path) -> None:
+    """One case, from broken to mended."""
     inventory = ["-i", str(lab.inventory)]
     if case.wanted:
-        folder = tmp_path / "policy"
         (folder / "host_vars").mkdir(parents=True)
         (folder / "hosts.yml").write_text(f"all: {{hosts: {{{case.host}: {{}}}}}}\n")
         (folder / "host_vars" / f"{case.host}.yml").write_text(f"audit_policy: {{wanted: {{{case.wanted}}}}}\n")
@@ -155,17 +156,45 @@ def test_a_remedy(case: Case, lab: Lab, tmp_path: Path, capsys: pytest.CaptureFi
     with ExitStack() as stack:
         for one in case.breaks:
             stack.enter_context(one(worker))
-        before = failing(inventory, case.host, capsys)
+        before = failing(inventory, case.host)
         assert set(case.rules) <= set(before), before
         foretold = play("remediate.yml", *arguments, "--check", "--diff")
         assert foretold.returncode == 0, foretold.stdout
         assert changed(foretold.stdout) > 0
-        assert failing(inventory, case.host, capsys).keys() == before.keys(), "a check changes nothing"
+        assert failing(inventory, case.host).keys() == before.keys(), "a check changes nothing"
         done = play("remediate.yml", *arguments)
         assert done.returncode == 0, done.stdout
         assert changed(done.stdout) > 0
-        after = failing(inventory, case.host, capsys)
+        after = failing(inventory, case.host)
         assert not set(case.rules) & set(after), (after, done.stdout)
         again = play("remediate.yml", *arguments)
         assert again.returncode == 0, again.stdout
         assert changed(again.stdout) == 0, again.stdout
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, BaseException | None]:
+    """What came of each case. Ansible mostly waits, so machines are mended side by side; those of one, in turn."""
+    lab = Lab.current()
+    assert lab is not None
+    turns: dict[str, threading.Lock] = {case.machine or case.host: threading.Lock() for case in CASES}
+
+    def tried(case: Case) -> BaseException | None:
+        with turns[case.machine or case.host]:
+            try:
+                proved(case, lab, tmp_path_factory.mktemp("policy") / "of")
+            except BaseException as error:
+                return error
+        return None
+
+    longest_first = sorted(CASES, key=lambda case: -len(case.rules))
+    with lab.alone(), ThreadPoolExecutor(4) as pool:
+        return dict(zip(longest_first, pool.map(tried, longest_first), strict=True))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "+".join(case.rules))
+def test_a_remedy(case: Case, lab: Lab, outcomes: dict[Case, BaseException | None]) -> None:
+    """Broken: found. `--check --diff` foretells and changes nothing. Mended: clean. Again: nothing is to be done."""
+    del lab
+    if (error := outcomes[case]) is not None:
+        raise error
