@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 
+from audit import versions
 from audit.align.model import Align, HostAlign, Target, Wanted, Way, WayId
 from audit.errors import UsageError
 from audit.facts.buildx import Buildx
+from audit.facts.engine import Engine
 from audit.facts.image_store import ImageStore
 from audit.model import Fleet, Host, Unknown
 from audit.rule import Member
@@ -117,6 +119,11 @@ def _steps(member: Member, wanted: Wanted) -> Iterator[_Step]:
         yield _Step(
             "buildx", "the buildx plugin installed", Changes(buildx=newest, said=(f"buildx={newest}",)), "FA301"
         )
+    engine = member.facts[Engine]
+    if not isinstance(engine, Unknown) and versions.at_least(engine.version, NEWEST["engine"]) is False:
+        newest = NEWEST["engine"]
+        upgrade = Changes(engine=newest, client=NEWEST["client"], wipe="upgrade", said=(f"docker={newest}",))
+        yield _Step("engine", f"docker upgraded to {newest}", upgrade)
     store = member.facts[ImageStore]
     if not isinstance(store, Unknown) and (store.kind == "containerd") is (wanted == "flat"):
         name, on = ("overlay2", False) if wanted == "flat" else ("containerd", True)
@@ -138,6 +145,9 @@ def _change(run: Run, member: Member, wanted: Wanted, steps: Sequence[_Step]) ->
     changes = Changes(
         env=tuple(one for step in steps for one in step.changes.env),
         features=tuple(one for step in steps for one in step.changes.features),
+        engine=next((step.changes.engine for step in steps if step.changes.engine), None),
+        client=next((step.changes.client for step in steps if step.changes.client), None),
+        wipe=next((step.changes.wipe for step in steps if step.changes.wipe), None),
         buildx=next((step.changes.buildx for step in steps if step.changes.buildx), None),
         said=tuple(one for step in steps for one in step.changes.said),
     )
@@ -152,9 +162,14 @@ def _change(run: Run, member: Member, wanted: Wanted, steps: Sequence[_Step]) ->
         what=", and ".join(step.what for step in steps),
         works=works,
         leaves=refused or _leaves(found),
-        risks=_risks(run, member.host, changes, run.when) if works else (),
+        risks=_cost(wanted, steps) + _risks(run, member.host, changes, run.when) if works else (),
         playbook=f"--tags {tags}{variables}" if all(step.tag for step in steps) else "",
     )
+
+
+def _cost(wanted: Wanted, steps: Sequence[_Step]) -> tuple[str, ...]:
+    lost = wanted == "flat" and any(step.id == "environment" for step in steps)
+    return ("no build of that service attests its provenance any more",) if lost else ()
 
 
 def _leaves(found: Prediction) -> str:
@@ -166,5 +181,8 @@ def _risks(run: Run, host: Host, changes: Changes, when: datetime) -> tuple[str,
     """What `whatif` says breaks with it, and which rules fail then."""
     fleet = Fleet(hosts=(host,), policy=run.fleet.policy)
     (one,) = compare(fleet, {host.name: run.facts[host.name]}, changes, when).hosts
-    broken = [f"{found.what}{f' ({found.only})' if found.only else ''}" for found in one.breaks if not found.already]
-    return tuple(dict.fromkeys(broken))
+    broken = [f"{found.what}{f' ({found.only})' if found.only else ''}" for found in one.breaks
+              if not found.already and found.id != "manifest-list"]  # fmt: skip
+    return tuple(
+        dict.fromkeys((*broken, *(("the engine starts anew, which ends what builds",) if changes.restarts else ())))
+    )

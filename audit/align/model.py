@@ -12,7 +12,7 @@ from audit.value import SCHEMA_VERSION, Model
 Wanted = Literal["flat", "index"]
 Target = Literal["flat", "index", "majority"]
 State = Literal["aligned", "change", "impossible", "unknown"]
-WayId = Literal["flag", "environment", "buildx", "store"]
+WayId = Literal["flag", "environment", "buildx", "engine", "store"]
 
 
 class Way(Model):

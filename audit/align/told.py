@@ -38,9 +38,10 @@ class Drawn:
         limits: dict[str, list[str]] = {}
         for one in self.found.hosts:
             way = one.proposed
-            chosen = next((way for way in one.ways if way.works and way.playbook), None)
-            if way is not None and chosen is not None:
-                limits.setdefault(chosen.playbook, []).append(one.host)
+            if way is not None and way.id == "flag":  # once for all builds, where a service has an environment
+                way = next((other for other in one.ways if other.works and other.id == "environment"), way)
+            if way is not None and way.playbook:
+                limits.setdefault(way.playbook, []).append(one.host)
         return tuple(f"{self.command} --limit {','.join(hosts)} {words}" for words, hosts in limits.items())
 
 
@@ -64,7 +65,7 @@ def text(drawn: Drawn, style: Style) -> Iterator[str]:
         elif style.verbosity:
             yield from _ended(wrap(shown(f"{one.host} (pool {one.pool}): {one.now}"), style.width, "", "  "))
     if drawn.plan and drawn.commands:
-        yield "\n" + paint("on drained workers, in this order (nothing was changed):", "bold") + "\n"
+        yield "\n" + paint("on drained workers (nothing was changed):", "bold") + "\n"
         for command in drawn.commands:
             yield from _ended(labelled("run", (command,), style, 2))
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from audit.run import SavedRun
     from audit.snapshot import Snapshot
 
-Ask = Callable[[frozenset[str]], "SavedRun"]
-"""Asks the machine, and all that it is compared with; a host that shows one of these keys is known by it."""
+Ask = Callable[["str | None"], "SavedRun"]
+"""Asks the machine, and all that it is compared with; the machine is known by this key from then on, if it shows it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Believer:
             UsageError: another fingerprint was given than the machine shows.
         """
         since, old = _before(earlier)
-        saved = ask(frozenset())
+        saved = ask(None)
         mine = saved.evidence.hosts[self.host.name]
         key = mine.host_key or ""
         if mine.outcome not in (Outcome.HOSTKEY, Outcome.HOSTKEY_CHANGED):
@@ -65,7 +65,7 @@ class Believer:
         how = self.who(key, changed=changed)
         if how is None:
             return Identity("changed" if changed else "new", key=key, old=known, since=since), None
-        saved = ask(frozenset({key}))
+        saved = ask(key)
         mine = saved.evidence.hosts[self.host.name]
         if mine.host_key != key or mine.outcome in (Outcome.HOSTKEY, Outcome.HOSTKEY_CHANGED):
             return Identity("unreachable", detail=f"its key was not taken: {mine.detail}", since=since), None

@@ -133,8 +133,11 @@ class _One:
             self.recorded = remember(judged, saved, self.settings, exit_code=0, quiet=self.asked.quiet)
         return assess(seen)
 
-    def ask_trusting(self, trusted: frozenset[str]) -> SavedRun:
-        """All that are to be asked; a host that shows one of these keys is known by it from now on."""
+    def ask_trusting(self, key: str | None) -> SavedRun:
+        """All that are to be asked; the machine is known by this key from now on, if it shows it."""
+        from audit.wire import Trusted
+
+        trusted = Trusted(self.host.address, self.host.port, key) if key is not None else None
         options = replace(checking.wire_options(self.settings), trusted=trusted)
         asked = self.asked
         return checking.ask(self.fleet, options, quiet=asked.quiet, verbose=asked.verbose, stopped=self.stopped)

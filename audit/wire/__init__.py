@@ -13,9 +13,9 @@ Inside: `script` (body.sh) is what runs there, `frames` reads it back, `answers`
 
 from __future__ import annotations
 
-from audit.wire.options import Event, WireOptions
+from audit.wire.options import Event, Trusted, WireOptions
 from audit.wire.pool import collect
 from audit.wire.redact import redact
 from audit.wire.script import ALLOWED, build_script, script_hash
 
-__all__ = ["ALLOWED", "Event", "WireOptions", "build_script", "collect", "redact", "script_hash"]
+__all__ = ["ALLOWED", "Event", "Trusted", "WireOptions", "build_script", "collect", "redact", "script_hash"]

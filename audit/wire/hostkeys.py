@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
 import fnmatch
 import hashlib
 import hmac
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +15,8 @@ from pathlib import Path
 from audit.model import Outcome
 from audit.wire.clocks import Once
 from audit.wire.failures import WireError
-from audit.wire.knownhosts import replace_key
-from audit.wire.options import HostKeys
+from audit.wire.knownhosts import append, replace_key
+from audit.wire.options import HostKeys, Trusted
 from audit.wire.sshconfig import Route
 
 ALGORITHMS: dict[str, tuple[str, ...]] = {
@@ -87,9 +85,9 @@ class _File:
     def find(self, name: str) -> list[Known]:
         found = list(self.plain.get(name, ()))
         for patterns, known in self.globs:
-            if any(_glob(name, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
+            if any(matches(name, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
                 continue
-            if any(_glob(name, pattern) for pattern in patterns if not pattern.startswith("!")):
+            if any(matches(name, pattern) for pattern in patterns if not pattern.startswith("!")):
                 found.append(known)
         encoded = name.encode()
         for salt, digest, known in self.hashed:
@@ -98,7 +96,8 @@ class _File:
         return found
 
 
-def _glob(name: str, pattern: str) -> bool:
+def matches(name: str, pattern: str) -> bool:
+    """Whether a pattern of known_hosts, or of a certificate, is for a name: ``*`` and ``?`` alone are special."""
     if "[" in pattern:
         pattern = pattern.replace("[", "[[]")
     return fnmatch.fnmatchcase(name, pattern)
@@ -112,8 +111,8 @@ def fingerprint(blob: bytes) -> str:
 class HostKeyCheck:
     """The policy of a run; safe to use from many threads."""
 
-    def __init__(self, mode: HostKeys, override: Path | None, trusted: frozenset[str] = frozenset()) -> None:
-        """`override`, where given, is read instead of ssh's own files; `trusted` are fingerprints to be believed."""
+    def __init__(self, mode: HostKeys, override: Path | None, trusted: Trusted | None = None) -> None:
+        """`override`, where given, is read instead of ssh's own files; `trusted` is believed of its one host."""
         self.mode, self._trusted = mode, trusted
         self._override = str(override.expanduser()) if override is not None else None
         self._files: Once[str, _File] = Once()
@@ -155,8 +154,8 @@ class HostKeyCheck:
         plain = [entry for entry in known if not entry.marker]
         if any(entry.blob == blob for entry in plain):
             return
-        if shown in self._trusted:
-            self._trust(route, kind, blob)
+        if self._trusted is not None and self._trusted.covers(route.alias, route.port, shown):
+            self._trust(route, kind, blob, plain)
             return
         others = [entry for entry in plain if entry.kind == kind] or plain
         name = route.known_as
@@ -190,8 +189,12 @@ class HostKeyCheck:
         )
         raise _refused(Outcome.HOSTKEY, f"{name} is not a known host; it shows {kind} {shown}: {advice}", shown)
 
-    def _trust(self, route: Route, kind: str, blob: bytes) -> None:
+    def _trust(self, route: Route, kind: str, blob: bytes, plain: Sequence[Known]) -> None:
         path = Path(self.files(route)[0] if self.files(route) else "~/.ssh/known_hosts").expanduser()
+        elsewhere = next((one for one in plain if Path(one.place.rpartition(":")[0]).expanduser() != path), None)
+        if elsewhere is not None:
+            message = f"its old key stands in {elsewhere.place}, too, and would stay believed: take it away there first"
+            raise _refused(Outcome.HOSTKEY_CHANGED, message, fingerprint(blob))
         try:
             with self._writing:
                 replace_key(path, route.known_as, kind, blob)
@@ -206,16 +209,7 @@ class HostKeyCheck:
             if any(entry.blob == blob for entry in file.find(name)):
                 return
             try:
-                Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
-                    size = os.fstat(descriptor).st_size
-                    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                        line = "\n" + line
-                    os.write(descriptor, line.encode())
-                finally:
-                    os.close(descriptor)
+                append(Path(path), line.encode())
             except OSError as error:
                 message = f"its new key could not be written to {path}: {error.strerror}"
                 raise _refused(Outcome.HOSTKEY, message) from None

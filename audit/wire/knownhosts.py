@@ -31,12 +31,27 @@ def replace_key(path: Path, name: str, kind: str, blob: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(path.parent):
         try:
-            old, mode = path.read_bytes(), path.stat().st_mode & 0o777
+            old, seen = path.read_bytes(), path.stat()
         except FileNotFoundError:
-            old, mode = b"", 0o600
+            old, seen = b"", None
         new = _with(old, name, f"{name} {kind} {base64.b64encode(blob).decode()}\n".encode())
         if new != old:
-            _write(path, new, mode)
+            _write(path, new, seen)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Put a line at the end of the file, which is made, with its folder, where it is missing; OSError: it cannot be."""
+    path = path.resolve()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(path.parent):
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -87,14 +102,18 @@ def _others(names: bytes, name: str) -> bytes | None:
     return b",".join(left) if len(left) < len(listed) else None
 
 
-def _write(path: Path, text: bytes, mode: int) -> None:
+def _write(path: Path, text: bytes, seen: os.stat_result | None) -> None:
+    """With the mode and the owner that it had."""
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text)
             file.flush()
+            if seen is not None:
+                os.fchmod(file.fileno(), seen.st_mode & 0o777)
+                with contextlib.suppress(PermissionError):
+                    os.fchown(file.fileno(), seen.st_uid, seen.st_gid)
             os.fsync(file.fileno())
-        os.chmod(beside, mode)  # noqa: PTH101 - tempfile gives a text
         os.replace(beside, path)  # noqa: PTH105 - likewise
     except BaseException:
         with contextlib.suppress(OSError):

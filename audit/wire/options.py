@@ -26,6 +26,25 @@ class Event(NamedTuple):
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """A fingerprint, and the one host whose it is.
+
+    Attributes:
+        address: of the host, as it is declared.
+        port: likewise; None: not declared.
+        fingerprint: ``SHA256:…``.
+    """
+
+    address: str
+    port: int | None
+    fingerprint: str
+
+    def covers(self, address: str, port: int, fingerprint: str) -> bool:
+        """Whether it is this host, and not its jump host or a peer, that shows this key."""
+        return (address, fingerprint) == (self.address, self.fingerprint) and self.port in (None, port)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireOptions:
     """How to reach the fleet. All times are seconds.
@@ -40,7 +59,7 @@ class WireOptions:
         host_keys: ``strict`` believes known keys only; ``accept-new`` also writes down the key of a host never seen
             before; ``pinned`` believes only the file `known_hosts`.
         known_hosts: read instead of ssh's own files.
-        trusted: fingerprints that somebody has compared: a host that shows such a key is known by it from now on, and
+        trusted: a fingerprint that somebody has compared, and whose it is: that host is known by it from now on, and
             by no other one.
         unauthenticated: logins under way at once, per address and per jump host (sshd's MaxStartups).
         jitter: the largest pause before a connection that has to be tried again.
@@ -54,7 +73,7 @@ class WireOptions:
     host: float = 45.0
     host_keys: HostKeys = "strict"
     known_hosts: Path | None = None
-    trusted: frozenset[str] = frozenset()
+    trusted: Trusted | None = None
     unauthenticated: int = 8
     jitter: float = 0.5
 

@@ -1,69 +1,121 @@
-"""Whether somebody whom ssh believes vouches for a host key: a host CA of known_hosts, or SSHFP records with DNSSEC.
+"""Whether a host certificate authority of known_hosts vouches for a host key: the certificate is checked by us.
 
-The audit itself checks neither (paramiko knows no host certificates); so ssh is asked, which does, and what it says is
-taken only for the very key that the audit was shown.
+The key exchange has proved that the machine has the key that it showed; so its certificate may be fetched without any
+trust, and counts only for that very key. What ssh prints is never read: a server writes into it.
 """
 
 from __future__ import annotations
 
-import os
-import re
+import base64
 import shutil
 import subprocess
+import time
+from collections.abc import Collection
 from pathlib import Path
 
-from audit.model import Host
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    SSHCertificate,
+    SSHCertificateType,
+    load_ssh_public_identity,
+)
 
-LIMIT = 30.0
-"""Seconds for all of it."""
-_SHOWN = re.compile(r"^debug1: Server host (?:key|certificate): \S+ (SHA256:[A-Za-z0-9+/]{43})", re.MULTILINE)
-_BY_CA = re.compile(r"^debug1: Host '[^']*' is known and matches the \S+-CERT host certificate", re.MULTILINE)
-_BY_DNS = re.compile(r"^debug1: matching host key fingerprint found in DNS", re.MULTILINE)
-_SECURE = re.compile(r"^debug1: found [1-9][0-9]* secure fingerprints in DNS", re.MULTILINE)
-_BELIEVED = re.compile(r"^debug1: (?:SSH2_MSG_SERVICE_ACCEPT received|Authentications that can continue)", re.MULTILINE)
+from audit.model import Host
+from audit.wire.failures import WireError
+from audit.wire.hostkeys import HostKeyCheck, fingerprint, matches
+from audit.wire.sshconfig import SshConfig
+
+LIMIT = 20.0
+"""Seconds to fetch the certificates."""
+MOST = 1 << 20
+"""Bytes of what is fetched that are read."""
+_AUTHORITIES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+"""Types of authorities; not RSA, whose signatures may be SHA-1."""
 
 
 def vouched(host: Host, key: str, known_hosts: Path | None) -> str | None:
-    """Who vouches for the key.
+    """Who vouches for a key.
 
     Args:
-        host: is asked again, and no login is tried.
-        key: its fingerprint as it was shown, ``SHA256:…``.
+        host: is asked for its certificates, and no login is tried; only where it can be reached without a jump host.
+        key: the fingerprint that it showed in a key exchange, ``SHA256:…``.
         known_hosts: read instead of ssh's own files.
 
     Returns:
-        A clause for people; None: nobody, or ssh is not there, or it was shown another key.
+        A clause for people; None: nobody.
     """
-    ssh = shutil.which("ssh")
-    if ssh is None or not key or host.connection != "ssh" or host.address.startswith("-"):
+    program = shutil.which("ssh-keyscan")
+    if program is None or not key or host.connection != "ssh":
         return None
-    words = [ssh, "-v", *host.ssh_args]
-    words += [
-        word
-        for option in ("BatchMode=yes", "StrictHostKeyChecking=yes", "VerifyHostKeyDNS=yes", "UpdateHostKeys=no",
-                       "PreferredAuthentications=none", "ControlPath=none", "ConnectTimeout=10")
-        for word in ("-o", option)
-    ]  # fmt: skip
-    words += ["-o", f"UserKnownHostsFile={known_hosts}"] if known_hosts is not None else []
-    words += ["-p", str(host.port)] if host.port else []
-    words += ["-l", host.user] if host.user else []
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own ssh, without a shell
-            [*words, "--", host.address, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT,
-            check=False, env={**os.environ, "LC_ALL": "C"},
-        )  # fmt: skip
+        route = SshConfig().route(host)
+    except WireError:
+        return None
+    known = HostKeyCheck("strict", known_hosts).known(route)
+    revoked = {entry.blob for entry in known if entry.marker == "@revoked"}
+    authorities = {
+        entry.blob: entry.place
+        for entry in known
+        if entry.marker == "@cert-authority" and entry.kind in _AUTHORITIES and entry.blob not in revoked
+    }
+    if not authorities or route.proxy_jump or route.proxy_command:
+        return None
+    words = [program, "-c", "-T", "5", "-p", str(route.port), "--", route.hostname]
+    try:
+        done = subprocess.run(  # noqa: S603 - OpenSSH's own program, without a shell
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return said(done.stderr[: 1 << 20].decode("utf-8", "replace"), key)
-
-
-def said(log: str, key: str) -> str | None:
-    """What ``ssh -v`` said: only where it went on to the login with this key, and for a reason that vouches."""
-    shown = _SHOWN.findall(log)
-    if not shown or shown[-1] != key or not _BELIEVED.search(log):
-        return None
-    if _BY_CA.search(log):
-        return "a host certificate authority of known_hosts vouches for it"
-    if _BY_DNS.search(log) and _SECURE.search(log):
-        return "its SSHFP record vouches for it, with DNSSEC"
+    name = route.host_key_alias or route.hostname.lower()
+    for line in done.stdout[:MOST].splitlines():
+        authority = by_authority(line, key, authorities, name, time.time())
+        if authority is not None:
+            return f"the host certificate authority of {authorities[authority]} vouches for it"
     return None
+
+
+def by_authority(line: bytes, key: str, authorities: Collection[bytes], name: str, now: float) -> bytes | None:
+    """Whether one line of a scan is a certificate that counts.
+
+    Args:
+        line: ``[NAME] TYPE BASE64 [COMMENT]``.
+        key: fingerprint of the key that the machine has proved to have.
+        authorities: keys that may sign.
+        name: that the certificate must be for.
+        now: UNIX time.
+
+    Returns:
+        The authority that signed it; None: it counts for nothing.
+    """
+    words = line.split()
+    place = next((number for number, word in enumerate(words) if word.endswith(b"-cert-v01@openssh.com")), len(words))
+    words = words[place : place + 2]
+    if len(words) < 2:
+        return None
+    try:
+        found = load_ssh_public_identity(b" ".join(words))
+        if not isinstance(found, SSHCertificate):
+            return None
+        signer = _blob(found.signature_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
+        own = _blob(found.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
+        right = (
+            fingerprint(own) == key
+            and signer in authorities
+            and found.type is SSHCertificateType.HOST
+            and not found.critical_options
+            and found.valid_after <= now < found.valid_before
+            and any(matches(name, one.decode("utf-8", "replace").lower()) for one in found.valid_principals)
+        )
+        if not right:
+            return None
+        found.verify_cert_signature()
+    except (ValueError, TypeError, IndexError, InvalidSignature, UnsupportedAlgorithm):
+        return None
+    return signer
+
+
+def _blob(line: bytes) -> bytes:
+    return base64.b64decode(line.split()[1])

@@ -67,7 +67,7 @@ def test_a_proposal_holds_when_it_is_tried_as_a_user_would(to: Target) -> None:
 
 def test_less_comes_before_more() -> None:
     """A flag before the environment before the store, single changes before several; every proposal has its risks."""
-    order = ["flag", "environment", "buildx", "store"]
+    order = ["flag", "environment", "buildx", "engine", "store"]
     for to in ("flat", "index"):
         for one in align(run(), to).hosts:
             single = [way.id for way in one.ways if ", and " not in way.what]
@@ -102,6 +102,7 @@ def test_every_format(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(drawn(found, form="json"))
     jsonschema.validate(document, schema())
     assert document["commands"][0].endswith("--limit riscv64 --tags FA404 -e attestations=suppress")
+    assert len(document["commands"]) == 1, "a store is not flipped where a flag does"
     assert drawn(found, form="markdown").count("\n|") == 2 + len(found.hosts)
     assert "run:" not in drawn(found, plan=False)
     base = ["align", "--from", str(RECORDED)]

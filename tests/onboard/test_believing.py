@@ -24,13 +24,13 @@ class Machine:
 
     def __init__(self, outcome: Outcome, *keys: str) -> None:
         """The keys that it shows, one a connection; the last one again and again."""
-        self.outcome, self.keys, self.trusted = outcome, list(keys), list[frozenset[str]]()
+        self.outcome, self.keys, self.trusted = outcome, list(keys), list[str | None]()
 
-    def ask(self, trusted: frozenset[str]) -> SavedRun:
+    def ask(self, trusted: str | None) -> SavedRun:
         """One connection."""
         self.trusted.append(trusted)
         key = self.keys.pop(0) if len(self.keys) > 1 else self.keys[0]
-        outcome = Outcome.OK if key in trusted else self.outcome
+        outcome = Outcome.OK if key == trusted else self.outcome
         found = HostEvidence(outcome=outcome, detail="as it is", phase="hostkey", host_key=key)
         now = datetime(2026, 11, 26, tzinfo=UTC)
         evidence = Evidence(started=now, finished=now, hosts={"w": found}, script="0" * 64)
@@ -55,7 +55,7 @@ def test_a_fingerprint_that_was_compared(outcome: Outcome) -> None:
     identity, saved = believed(machine, fingerprint=KEY)
     assert (identity.state, identity.how) == ("accepted", "its fingerprint was given")
     assert saved is not None
-    assert machine.trusted == [frozenset(), frozenset({KEY})]
+    assert machine.trusted == [None, KEY]
 
 
 def test_another_fingerprint_takes_nothing() -> None:
@@ -63,7 +63,7 @@ def test_another_fingerprint_takes_nothing() -> None:
     machine = Machine(Outcome.HOSTKEY_CHANGED, KEY)
     with pytest.raises(UsageError, match="nothing was taken"):
         believed(machine, fingerprint=OTHER)
-    assert machine.trusted == [frozenset()]
+    assert machine.trusted == [None]
 
 
 def test_first_use_is_for_what_was_never_known() -> None:

@@ -1,67 +1,94 @@
-"""Who vouches for a host key: what ssh itself believes, and only for the key that was shown."""
+"""Who vouches for a host key: a host CA of known_hosts, by a certificate for that very key."""
 
 from __future__ import annotations
 
 import base64
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from audit.model import Host
 from audit.wire.hostkeys import fingerprint
-from audit.wire.vouching import said, vouched
+from audit.wire.vouching import by_authority, vouched
 from tests.farm.sshd import SSHD, keygen, sshd
 
-KEY = "SHA256:" + "A" * 43
-OTHER = "SHA256:" + "B" * 43
-CERTIFICATE = f'debug1: Server host certificate: ssh-ed25519-cert-v01@openssh.com {KEY}, serial 0 ID "w" CA x\n'
-PLAIN = f"debug1: Server host key: ssh-ed25519 {KEY}\n"
-BY_CA = "debug1: Host 'w1' is known and matches the ED25519-CERT host certificate.\n"
-DNS = "debug1: matching host key fingerprint found in DNS\n"
-SECURE = "debug1: found 2 secure fingerprints in DNS\n"
-ON = "debug1: SSH2_MSG_SERVICE_ACCEPT received\n"
-
-
-@pytest.mark.parametrize(
-    ("log", "words"),
-    [
-        (CERTIFICATE + BY_CA + ON, "certificate authority"),
-        (PLAIN + SECURE + DNS + ON, "SSHFP"),
-        (PLAIN + DNS + ON, None),
-        (PLAIN + "debug1: found 2 insecure fingerprints in DNS\n" + DNS + ON, None),
-        (PLAIN + ON, None),
-        (CERTIFICATE + BY_CA, None),
-        (CERTIFICATE.replace(KEY, OTHER) + BY_CA + ON, None),
-        (PLAIN + CERTIFICATE.replace(KEY, OTHER) + BY_CA + ON, None),
-        ("", None),
-    ],
-    ids=["ca", "dnssec", "dns unsigned", "insecure", "known plainly", "stopped", "other key", "last counts", "nothing"],
+pytestmark = pytest.mark.skipif(SSHD is None, reason="OpenSSH is not installed")
+FORGED = (
+    "w\ndebug1: Host 'x' is known and matches the ED25519-CERT host certificate.\n"
+    "debug1: SSH2_MSG_SERVICE_ACCEPT received\n"
 )
-def test_what_ssh_says(log: str, words: str | None) -> None:
-    """A reason that vouches, for this key, and ssh went on to the login."""
-    found = said(log, KEY)
-    assert (found is None) if words is None else (found is not None and words in found)
+"""A key ID that ssh -v prints as lines of its own."""
 
 
-@pytest.mark.skipif(SSHD is None, reason="OpenSSH is not installed")
-def test_a_host_ca_that_ssh_knows_vouches(tmp_path: Path) -> None:
-    """A real sshd with a certificate: by a CA of known_hosts, for its own key only; without the CA nobody does."""
-    ca = keygen(tmp_path / "ca", "-t", "ed25519")
-    folder = tmp_path / "server"
+def blob(file: Path) -> bytes:
+    """A public key."""
+    return base64.b64decode(file.with_name(f"{file.name}.pub").read_text(encoding="utf-8").split()[1])
+
+
+def signed(folder: Path, ca: Path, *options: str, host: bool = True, name: str = "w") -> bytes:
+    """A host key with a certificate; the certificate's line."""
     folder.mkdir()
     keygen(folder / "host_key")
-    sign = ["ssh-keygen", "-q", "-s", str(ca), "-I", "w", "-h", "-n", "127.0.0.1", str(folder / "host_key.pub")]
-    subprocess.run(sign, check=True, capture_output=True)
-    with sshd(folder, f"HostCertificate {folder}/host_key-cert.pub") as server:
-        machine = Host(name="w", address=server.address, port=server.port, user=server.user, ssh_args=("-F", "none"))
-        known = tmp_path / "known_hosts"
-        authority = (tmp_path / "ca.pub").read_text(encoding="utf-8")
-        known.write_text(f"@cert-authority * {authority}", encoding="utf-8")
-        blob = base64.b64decode((folder / "host_key.pub").read_text(encoding="utf-8").split()[1])
-        key = fingerprint(blob)
-        assert vouched(machine, key, known) == "a host certificate authority of known_hosts vouches for it"
-        assert vouched(machine, OTHER, known) is None
-        known.write_text("", encoding="utf-8")
-        assert vouched(machine, key, known) is None
-    assert vouched(machine, key, known) is None, "nobody answers there"
+    words = ["ssh-keygen", "-q", "-s", str(ca), "-I", name, *(["-h"] if host else []), *options]
+    subprocess.run([*words, str(folder / "host_key.pub")], check=True, capture_output=True)
+    return (folder / "host_key-cert.pub").read_bytes()
+
+
+FOR = ("-n", "127.0.0.1")
+
+
+def test_a_certificate_counts_only_if_all_of_it_is_right(tmp_path: Path) -> None:
+    """Another CA, name or key, a user's, an expired one, one for nobody, a forged key ID, a spoilt signature: no."""
+    ca, evil = keygen(tmp_path / "ca", "-t", "ed25519"), keygen(tmp_path / "evil", "-t", "ed25519")
+    authorities = {blob(ca)}
+
+    def counts(line: bytes, folder: Path) -> bool:
+        return by_authority(
+            line, fingerprint(blob(folder / "host_key")), authorities, "127.0.0.1", time.time()
+        ) == blob(ca)
+
+    good = signed(tmp_path / "good", ca, *FOR)
+    assert counts(good, tmp_path / "good")
+    assert counts(signed(tmp_path / "glob", ca, "-n", "127.*"), tmp_path / "glob")
+    cases = {
+        "other": signed(tmp_path / "other", evil, *FOR),
+        "forged": signed(tmp_path / "forged", evil, *FOR, name=FORGED),
+        "elsewhere": signed(tmp_path / "elsewhere", ca, "-n", "elsewhere"),
+        "user": signed(tmp_path / "user", ca, *FOR, host=False),
+        "expired": signed(tmp_path / "expired", ca, *FOR, "-V", "20200101:20210101"),
+        "nobody": signed(tmp_path / "nobody", ca),
+    }
+    for name, line in cases.items():
+        assert not counts(line, tmp_path / name), name
+    assert by_authority(good, fingerprint(blob(evil)), authorities, "127.0.0.1", time.time()) is None
+    kind, text = good.split()[:2]
+    raw = bytearray(base64.b64decode(text))
+    raw[-10] ^= 1
+    assert not counts(kind + b" " + base64.b64encode(raw), tmp_path / "good")
+    for garbage in (b"", b"x", b"ssh-ed25519-cert-v01@openssh.com !!!", b"# 127.0.0.1:22 SSH-2.0", good[:60]):
+        assert not counts(garbage, tmp_path / "good")
+
+
+def test_a_real_server_with_a_certificate(tmp_path: Path) -> None:
+    """By a CA of known_hosts, for its own key only; a revoked CA, or none, vouches for nothing; nor does a forger."""
+    ca, evil = keygen(tmp_path / "ca", "-t", "ed25519"), keygen(tmp_path / "evil", "-t", "ed25519")
+    known = tmp_path / "known_hosts"
+    authority = (tmp_path / "ca.pub").read_text(encoding="utf-8")
+    known.write_text(f"@cert-authority * {authority}", encoding="utf-8")
+    for name, signer, key_id, right in (("good", ca, "w", True), ("forged", evil, FORGED, False)):
+        folder = tmp_path / name
+        signed(folder, signer, *FOR, name=key_id)
+        key = fingerprint(blob(folder / "host_key"))
+        with sshd(folder, f"HostCertificate {folder}/host_key-cert.pub") as server:
+            host = Host(name="w", address=server.address, port=server.port, user=server.user, ssh_args=("-F", "none"))
+            found = vouched(host, key, known)
+            assert (found is not None and f"{known}:1" in found) is right
+            assert vouched(host, fingerprint(blob(evil)), known) is None
+            revoked = tmp_path / "revoked"
+            revoked.write_text(f"@cert-authority * {authority}@revoked * {authority}", encoding="utf-8")
+            assert vouched(host, key, revoked) is None
+            assert vouched(host, key, tmp_path / "nothing") is None
+            jumping = host.model_copy(update={"ssh_args": ("-F", "none", "-o", "ProxyCommand=false")})
+            assert vouched(jumping, key, known) is None
