@@ -82,12 +82,19 @@ def write_site(folder: Path, runs: Iterable[Listed], history: Sequence[Point] = 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Nobody else writes this site meanwhile; the lock is the folder's own, so no file of it is ever served."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be read: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what = f"{folder}: another `report site` is writing it; run this one again after it"
+            raise UsageError(what) from None
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be locked: {error.strerror}; name a local folder") from None
         yield
-    except BlockingIOError:
-        raise UsageError(f"{folder}: another `report site` is writing it; run this one again after it") from None
     finally:
         os.close(descriptor)
 
@@ -140,8 +147,12 @@ def _standing(folder: Path, one: Listed) -> SitePage | None:
 
 
 def _require_ours(folder: Path) -> None:
-    if folder.is_dir() and (folder / INDEX).exists() and not _ours(folder / INDEX):
+    if not folder.is_dir():
+        return
+    if (folder / INDEX).exists() and not _ours(folder / INDEX):
         raise UsageError(f"{folder / INDEX} is no page of fleet-audit: name an empty folder, or remove it")
+    if not (folder / INDEX).exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder}: holds other files, and no index of fleet-audit: name an empty folder")
 
 
 def _ours(file: Path) -> bool:

@@ -208,6 +208,9 @@ def test_print(look: Look) -> None:
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 32, 38)"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.locator("#host-riscv64").wait_for(state="visible")
+    closed = page.locator("article.rule:visible details:not([open])")
+    assert closed.count() == 0, "no evidence stays folded away on paper"
+    assert page.locator("article.rule details").count() > 0
     seen.shot("report-print", full=True)
     assert page.locator(".facts").count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")

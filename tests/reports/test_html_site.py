@@ -188,6 +188,10 @@ def test_site_does_not_touch_another_site(tmp_path: Path, capsys: pytest.Capture
     assert "is no page of fleet-audit" in capsys.readouterr().err
     assert pages(tmp_path) == ["index.html"]
     assert (tmp_path / "index.html").read_text() == "<html>mine</html>"
+    (tmp_path / "index.html").rename(tmp_path / "notes.html")
+    assert run(["report", "site", str(tmp_path), "--from", str(RECORDED)]) == 2
+    assert "holds other files, and no index of fleet-audit" in capsys.readouterr().err
+    assert pages(tmp_path) == ["notes.html"]
 
 
 def test_site_is_whole_or_unchanged(tmp_path: Path) -> None:

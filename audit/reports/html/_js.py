@@ -156,6 +156,7 @@ REPORT = """
   window.addEventListener("beforeprint", function () {
     printing = true;  // on paper a host tells its findings, and its facts only where somebody opened it
     opened = hosts.filter(function (host) { return !host.open && !host.hidden && host.dataset.state !== "clean"; });
+    document.querySelectorAll("article.rule details").forEach(function (more) { if (!more.open) opened.push(more); });
     opened.forEach(function (host) { host.open = true; });
   });
   window.addEventListener("afterprint", function () {
