@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from audit.cli.check import Inventory, Limit
 from audit.errors import UsageError
+
+if TYPE_CHECKING:
+    from audit.inventory.adding import Added
+    from audit.model import Fleet
 
 app = typer.Typer(rich_markup_mode=None, help="List the inventory, or import one (see `inventory import -h`).")
 
@@ -138,27 +143,54 @@ def add(
     sources = inventory_of(settings_of(inventory=inventory))
     if not sources:
         raise UsageError("inventory add: name the inventory with -i")
+    fleet = flow.fleet_of([], sources)
     groups = tuple(group or ())
     own = {"pool": pool, "platform": platform, "build_unit": build_unit}
     if like is not None:
-        fleet = flow.fleet_of([], sources)
         peer = next((host for host in fleet.hosts if host.name == like), None)
         if peer is None:
             raise UsageError(f"--like {like}: the inventory has no such host")
-        groups = groups or tuple(one for one in peer.groups if one not in ("all", "ungrouped"))[-1:]
+        own_groups = tuple(one for one in peer.groups if one not in ("all", "ungrouped"))[-1:]
+        groups = groups or adding.groups_naming(sources, like) or own_groups
         lent = {"pool": peer.pool, "platform": peer.platform, "build_unit": peer.build_unit}
         own = {key: value or lent[key] for key, value in own.items()}
     said = {"ansible_host": address, "ansible_port": port, "ansible_user": user, **own}
     variables = {key: value for key, value in said.items() if value is not None}
     made = adding.planned(sources, adding.NewHost(name, variables, groups))
+    there = next((host for host in fleet.hosts if host.name == name), None)
+    if made.lines and there is not None:
+        raise UsageError(f"inventory add {name}: {there.source} declares it already; change it there")
     if dry_run:
         lines = difflib.unified_diff(
             made.before.splitlines(), made.after.splitlines(), str(made.file), str(made.file), lineterm=""
         )
         write_stdout(f"{terminal(line)}\n" for line in lines)
         return 0
+    if made.lines:
+        _require_read(made, sources, fleet)
     adding.write(made)
-    flow.fleet_of([], sources)  # what was written is read as every verb reads it
     where = f"{made.file}:{made.lines[0][0]}" if made.lines else f"{made.file}: it is there already"
     print(terminal(where))
     return 0
+
+
+def _require_read(made: Added, sources: Sequence[Path], before: Fleet) -> None:
+    """Read a copy as every verb would: what cannot be loaded, or changes another host, is not written.
+
+    Raises:
+        UsageError: it says why, with the real file's name.
+    """
+    from audit import flow
+    from audit.errors import FleetAuditError
+    from audit.inventory import adding
+
+    with adding.tried(made, sources) as copies:
+        try:
+            after = flow.fleet_of([], copies)
+        except FleetAuditError as error:
+            why = str(error)
+            for copy, source in zip(copies, sources, strict=True):
+                why = why.replace(str(copy), str(source))
+            raise UsageError(f"{why} (with the new host; nothing was written)") from None
+    if set(before.names) - set(after.names):
+        raise UsageError(f"{made.file}: another host would be lost by it; nothing was written: add the lines by hand")

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, TaggedScalar
 from ruamel.yaml.error import YAMLError
 
 from audit.errors import InventoryError, UsageError
@@ -99,6 +100,52 @@ def planned(sources: Sequence[Path], host: NewHost) -> Added:
     return Added(file, text, after, tuple(_new_lines(old, new)))
 
 
+def groups_naming(sources: Sequence[Path], name: str) -> tuple[str, ...]:
+    """The groups that name a host by itself, in the file that `planned` writes into; none: it stands in a range."""
+    file = _file(sources)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ()
+    tree = _tree(file, text)
+    found = (group for group, _, own in groups_of(tree)
+             if isinstance(own.get("hosts"), CommentedMap) and name in own["hosts"])  # fmt: skip
+    return tuple(dict.fromkeys(group for group in found if group != "all"))
+
+
+@contextlib.contextmanager
+def tried(made: Added, sources: Sequence[Path]) -> Iterator[list[Path]]:
+    """The sources as they would be, in a folder that goes away: to be read before anything is written.
+
+    Args:
+        made: not written yet.
+        sources: all of them, in their order.
+
+    Raises:
+        InventoryError: they cannot be copied.
+    """
+    with tempfile.TemporaryDirectory(prefix="fleet-audit-") as place:
+        copies = []
+        try:
+            for number, source in enumerate(sources):
+                copy = Path(place) / str(number) / source.name
+                copy.parent.mkdir()
+                if source.is_dir():
+                    shutil.copytree(source, copy)
+                else:
+                    shutil.copy(source, copy)
+                copies.append(copy)
+                if made.file == source or source in made.file.parents:
+                    target = copy / made.file.relative_to(source) if source.is_dir() else copy
+                    target.chmod(0o600)
+                    with target.open("w", encoding="utf-8", newline="") as file:
+                        file.write(made.after)
+        except (OSError, shutil.Error) as error:
+            what = f"cannot be tried: {getattr(error, 'strerror', None) or error}; nothing was changed"
+            raise InventoryError(what, file=made.file) from None
+        yield copies
+
+
 def write(made: Added) -> None:
     """Write it, under a lock, by another file put in its place, with its mode; a symbolic link stays one.
 
@@ -175,7 +222,7 @@ def _require_right(file: Path, before: str, after: str, host: NewHost) -> None:
     tree = _tree(file, after)
     there = _found(tree, host.name)
     wanted = {name: value if isinstance(value, bool | int) else str(value) for name, value in host.variables.items()}
-    right = there is not None and there[1] == wanted and set(host.groups or ("all",)) <= there[2]
+    right = there is not None and there[1] == wanted and set(host.groups or ("all",)) == there[2]
     if not right or _without(tree, host) != _without(_tree(file, before), host):
         raise InventoryError(f"is written in a way that no host can be put into: {BY_HAND}", file=file)
 
@@ -189,6 +236,8 @@ def _without(tree: CommentedMap, host: NewHost) -> Any:
             if key == "hosts":
                 items.pop(host.name, None)
             return {name: one for name, one in items.items() if one not in ({}, None) or key == "hosts"}
+        if isinstance(value, TaggedScalar):  # a vaulted value, say; two of them are never equal
+            return [str(value.tag), str(value.value)]
         return [plain(one) for one in value] if isinstance(value, list) else value
 
     return plain(tree)

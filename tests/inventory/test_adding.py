@@ -199,3 +199,54 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words) == 0
     assert "it is there already" in capsys.readouterr().out
     assert run([*words[:4], "nobody", "-i", str(folder)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "words"),
+    [
+        ("all:\n  children:\n    arm64:\n      hosts:\n        w01:\n", ["--platform", "arm64"], "nothing was written"),
+        ("all:\n  children:\n    arm64:\n      hosts:\n        w[01:09]:\n", [], "declares it already"),
+    ],
+    ids=["a value that we refuse", "it stands in a range"],
+)
+def test_what_could_not_be_read_is_not_written(
+    tmp_path: Path, text: str, more: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The copy is read first: one sentence that names the real file, and the file as it was."""
+    file = tmp_path / "hosts.yml"
+    file.write_text(text)
+    assert run(["inventory", "add", "w08", "--group", "arm64", *more, "-i", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert words in told.err
+    assert str(file) in told.err
+    assert file.read_text() == text
+
+
+def test_a_host_of_another_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named with its place, whichever source declares it."""
+    (tmp_path / "hosts.yml").write_text("all:\n  hosts:\n    w01:\n")
+    (tmp_path / "more.yml").write_text("all:\n  hosts:\n    w08:\n      ansible_host: 10.9.9.9\n")
+    assert run(["inventory", "add", "w08", "--address", "10.0.0.8", "-i", str(tmp_path)]) == 2
+    assert "more.yml" in capsys.readouterr().err
+    assert "w08" not in (tmp_path / "hosts.yml").read_text()
+
+
+def test_vaulted_values_and_aliases(tmp_path: Path) -> None:
+    """A vaulted value is no obstacle; a mapping that two groups share is refused."""
+    added(
+        tmp_path,
+        "all:\n  vars:\n    secret: !vault |\n      $ANSIBLE_VAULT;1.1;AES256\n      6162\n" + CASES["top level"],
+    )
+    (tmp_path / "hosts.yml").write_text("arm64:\n  hosts: &h\n    w01:\nx86:\n  hosts: *h\n")
+    with pytest.raises(InventoryError, match="no host can be put into"):
+        planned([tmp_path], HOST)
+
+
+def test_like_a_peer_of_two_groups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The new host is in both; its variables stand once."""
+    (tmp_path / "hosts.yml").write_text("arm64:\n  hosts:\n    w01:\n      pool: a\ngpu:\n  hosts:\n    w01:\n")
+    assert run(["inventory", "add", "w08", "--like", "w01", "-i", str(tmp_path)]) == 0
+    capsys.readouterr()
+    (found,) = (one for one in inventory.load([tmp_path]).hosts if one.name == "w08")
+    assert {"arm64", "gpu"} <= set(found.groups)
+    assert found.pool == "a"
