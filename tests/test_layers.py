@@ -19,7 +19,7 @@ TOP = {"batching", "flow", "onboarding", "probing", "merging", "building", "cli"
 
 SHELL_MAY = {"errors", "model", "image", "value"}
 WORLD = {
-    "asyncio", "ctypes", "glob", "http", "io", "multiprocessing", "os", "paramiko", "fabric", "pathlib", "random",
+    "asyncio", "ctypes", "dns", "glob", "http", "io", "multiprocessing", "os", "paramiko", "fabric", "pathlib", "random",
     "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib",
     "urllib3", "rich", "typer",
 }  # fmt: skip
@@ -86,6 +86,7 @@ def test_imports_keep_to_their_room(file: Path) -> None:
     [
         ("paramiko", "wire"),
         ("fabric", "wire"),
+        ("dns", "wire"),
         ("typer", "cli"),
         ("rich", "cli"),
         ("ruamel", "inventory batch onboarding"),  # reading YAML is pure: a text in, a tree out
