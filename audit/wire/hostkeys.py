@@ -212,9 +212,7 @@ class HostKeyCheck:
             advice = f"compare it on its console, then `ssh-keyscan -p {route.port} {route.hostname} >> {file}`"
         if self.mode == "strict" and not heard:
             advice += ", or accept new hosts with --host-keys accept-new"
-        raise _refused(
-            Outcome.HOSTKEY, f"{name} is not a known host; it shows {kind} {shown}{heard}: {advice}", shown
-        )
+        raise _refused(Outcome.HOSTKEY, f"{name} is not a known host; it shows {kind} {shown}{heard}: {advice}", shown)
 
     def _believed(self, word: Word | None, route: Route) -> bool:
         """Whether what DNS says is enough: the operator wants it so, and nobody else judges this host."""

@@ -259,7 +259,7 @@ def fetch(name: str, servers: Sequence[str], port: int, seconds: float) -> Messa
         return _nothing("the name server cannot answer for it (SERVFAIL): its DNSSEC signatures may be wrong")
     if said:
         return _nothing(f"the name server does not answer for it ({said})")
-    return _nothing(f"DNS gave no answer within {seconds:.3g} s")
+    return _nothing(f"DNS gave no answer that can be read within {seconds:.3g} s")
 
 
 def judge(answer: Message, name: str, kind: str, blob: bytes) -> Word:
