@@ -16,9 +16,10 @@ from audit.model import Outcome
 from audit.wire.clocks import Once
 from audit.wire.failures import WireError
 from audit.wire.knownhosts import append, replace_key
+from audit.wire.nameservers import LIMIT
 from audit.wire.options import HostKeys, Trusted
 from audit.wire.sshconfig import Route
-from audit.wire.sshfp import LIMIT, Dns, Word
+from audit.wire.sshfp import Dns, Word
 
 ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ssh-ed25519": ("ssh-ed25519",),

@@ -14,18 +14,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
-import itertools
 import re
 import socket
 import threading
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from audit.wire.failures import FOREIGN
+from audit.wire.nameservers import LIMIT, PORT, RESOLV_CONF, fetch, resolver
 
 if TYPE_CHECKING:
     from dns.message import Message
@@ -35,14 +31,6 @@ if TYPE_CHECKING:
 Wish = Literal["no", "ask", "yes"]
 """ssh_config's VerifyHostKeyDNS: not asked; asked and shown; asked and believed."""
 
-RESOLV_CONF = Path("/etc/resolv.conf")
-PORT = 53
-LIMIT = 5.0
-"""Seconds for all name servers together."""
-ROUNDS = 2
-"""Times that each is asked; a datagram may be lost."""
-SERVERS = 3
-"""Name servers of the file that count, as in the C library."""
 NUMBERS = {
     "ssh-rsa": 1,
     "ecdsa-sha2-nistp256": 3,
@@ -54,8 +42,6 @@ NUMBERS = {
 _WORDS = {1: "RSA", 2: "DSA", 3: "ECDSA", 4: "Ed25519", 6: "Ed448"}
 _SHA1, _SHA256 = 1, 2
 _SIZES = {_SHA1: 20, _SHA256: 32}
-_PAYLOAD = 1232
-"""Bytes of a datagram that cross every network whole; more comes by TCP."""
 _NAME = re.compile(r"(?=.{1,253}\.?\Z)(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
 
 
@@ -71,54 +57,6 @@ class Word:
 
     said: Literal["vouched", "other", "nothing"]
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resolver:
-    """What resolv.conf says.
-
-    Attributes:
-        servers: addresses, in their order.
-        trusted: ``options trust-ad``: its name servers' AD bit is the machine's own.
-        why: why there is nothing to ask; empty: there is.
-    """
-
-    servers: tuple[str, ...] = ()
-    trusted: bool = False
-    why: str = ""
-
-
-def resolver(text: str, place: str = str(RESOLV_CONF)) -> Resolver:
-    """Read a resolv.conf.
-
-    Args:
-        text: of the file.
-        place: its name, for people.
-    """
-    servers: list[str] = []
-    trusted = False
-    for line in text.splitlines():
-        if line[:1] in "#;":
-            continue  # as the C library: only in the first column, as keywords are
-        words = line.split()
-        if line.startswith("nameserver") and words[0] == "nameserver" and len(words) > 1:
-            try:
-                ipaddress.ip_address(words[1])
-            except ValueError:
-                continue
-            servers.append(words[1])
-        elif line.startswith("options") and words[0] == "options":
-            said = itertools.takewhile(lambda word: word[0] not in "#;", words[1:])
-            trusted = trusted or "trust-ad" in said
-    found = tuple(servers[:SERVERS])
-    if not found:
-        return Resolver(trusted=trusted, why=f"DNS was not asked: {place} names no name server")
-    if not trusted:
-        why = (
-            f"DNS was not asked: {place} does not say `options trust-ad`, so its name servers are not trusted with that"
-        )
-        return Resolver(found, why=why)
-    return Resolver(found, trusted=True)
 
 
 class Dns:
@@ -208,58 +146,7 @@ class Dns:
         if there.why:
             return _nothing(there.why)
         answer = fetch(name, there.servers, self._port or PORT, seconds)
-        return answer if isinstance(answer, Word) else judge(answer, name, kind, blob)
-
-
-def fetch(name: str, servers: Sequence[str], port: int, seconds: float) -> Message | Word:
-    """The first answer that settles it: records, or that there are none.
-
-    Args:
-        name: asked for as it stands; no search list.
-        servers: addresses, in their order.
-        port: of all of them.
-        seconds: for all of it.
-
-    Returns:
-        An answer of NOERROR or NXDOMAIN; else why there is none.
-    """
-    import dns.exception
-    import dns.flags
-    import dns.message
-    import dns.query
-    import dns.rcode
-
-    ends = time.monotonic() + seconds
-    turns = [server for _ in range(ROUNDS) for server in servers]
-    said = ""
-    for number, server in enumerate(turns):
-        left = ends - time.monotonic()
-        if left <= 0:
-            break
-        until = time.monotonic() + left / (len(turns) - number)
-        query = dns.message.make_query(name.rstrip(".") + ".", "SSHFP", want_dnssec=True, payload=_PAYLOAD)
-        query.flags |= dns.flags.AD
-        try:
-            answer = dns.query.udp(
-                query, server, until - time.monotonic(), port, ignore_unexpected=True, ignore_errors=True
-            )
-            if answer.flags & dns.flags.TC:  # what came is a part, and judged by nobody
-                answer = dns.query.tcp(query, server, max(0.0, until - time.monotonic()), port)
-        except dns.exception.DNSException:  # its time-outs, too
-            continue
-        except FOREIGN:
-            continue
-        code = answer.rcode()
-        if answer.flags & dns.flags.TC:
-            continue
-        if code in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            return answer
-        said = said or dns.rcode.to_text(code)
-    if said == "SERVFAIL":
-        return _nothing("the name server cannot answer for it (SERVFAIL): its DNSSEC signatures may be wrong")
-    if said:
-        return _nothing(f"the name server does not answer for it ({said})")
-    return _nothing(f"DNS gave no answer that can be read within {seconds:.3g} s")
+        return _nothing(answer) if isinstance(answer, str) else judge(answer, name, kind, blob)
 
 
 def judge(answer: Message, name: str, kind: str, blob: bytes) -> Word:
