@@ -5,8 +5,8 @@ An answer counts only with the AD bit ("all of this was validated by DNSSEC", RF
 shows that bit to ssh's VerifyHostKeyDNS, too. A name server on a loopback address is not trusted by its address alone:
 container engines put forwarders there that pass on a bit which came over the network.
 
-Only SHA-256 fingerprints vouch. As RFC 4255 has it, one record that fits is enough (OpenSSH wants all of the key's
-kind to fit). ssh's own words are never read: a server writes into them.
+Only SHA-256 fingerprints vouch, and as with OpenSSH only where no record of the key's kind names another one. So
+nothing is believed that ssh would not believe. ssh's own words are never read: a server writes into them.
 """
 
 from __future__ import annotations
@@ -194,6 +194,10 @@ def _compared(listed: set[tuple[int, int, bytes]], name: str, number: int, blob:
     mine = sorted((digest, kind) for algorithm, kind, digest in listed if algorithm == number)
     strong = [digest for digest, kind in mine if kind == _SHA256]
     if any(hmac.compare_digest(digest, own[_SHA256]) for digest in strong):
+        if any(not hmac.compare_digest(digest, own[kind]) for digest, kind in mine):
+            return _nothing(
+                f"the SSHFP records of {name} name this key and another one of its kind: not which is right"
+            )
         return Word("vouched", f"vouched for by SSHFP: an authenticated record of {name} has its SHA-256 fingerprint")
     if not listed:
         return _nothing(f"the SSHFP records of {name} hold no fingerprint that we know")

@@ -68,17 +68,18 @@ def sshfp(key: bytes, kind: int = 2, algorithm: int = 4) -> str:
 
 
 @contextlib.contextmanager
-def names(folder: Path, records: Sequence[str]) -> Iterator[Names]:
+def names(folder: Path, records: Sequence[str], *, port: int | None = None) -> Iterator[Names]:
     """Serve the same records in all three zones while the body runs.
 
     Args:
         folder: for its files.
         records: lines of a zone file, with names that are relative.
+        port: of unbound; by default one that is free.
     """
     assert KNOTD is not None, "knot is not installed"
     assert UNBOUND is not None, "unbound is not installed"
     folder.mkdir(parents=True, exist_ok=True)
-    found = Names(free_port(), free_port(), folder)
+    found = Names(port or free_port(), free_port(), folder)
     anchors = {zone: _zone(folder, zone, records) for zone in (SIGNED, PLAIN, SPOILT)}
     shutil.copy(UNBOUND, folder / "unbound")  # a distribution's profile lets the installed one read its own files only
     (folder / "knot.conf").write_text(_knot(found, anchors), encoding="utf-8")

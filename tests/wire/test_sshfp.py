@@ -40,8 +40,10 @@ def answer(*records: str, ad: bool = True, rcode: int = dns.rcode.NOERROR, owner
 
 JUDGED: list[tuple[tuple[str, ...], str, str]] = [
     ((f"SSHFP 4 2 {MINE}",), "vouched", "SHA-256"),
-    ((f"SSHFP 4 2 {THEIRS}", f"SSHFP 4 2 {MINE}", f"SSHFP 1 2 {THEIRS}"), "vouched", "SHA-256"),
-    ((f"SSHFP 4 1 {THEIR_WEAK}", f"SSHFP 4 2 {MINE}"), "vouched", "SHA-256"),
+    ((f"SSHFP 4 1 {WEAK}", f"SSHFP 4 2 {MINE}", f"SSHFP 1 2 {THEIRS}", f"SSHFP 3 2 {THEIRS}"), "vouched", "SHA-256"),
+    ((f"SSHFP 4 3 {THEIRS}", f"SSHFP 4 2 {MINE}"), "vouched", "SHA-256"),
+    ((f"SSHFP 4 2 {THEIRS}", f"SSHFP 4 2 {MINE}"), "nothing", "another one of its kind"),
+    ((f"SSHFP 4 1 {THEIR_WEAK}", f"SSHFP 4 2 {MINE}"), "nothing", "another one of its kind"),
     ((f"SSHFP 4 2 {THEIRS}",), "other", fingerprint(OTHER)),
     ((f"SSHFP 4 2 {THEIRS}", f"SSHFP 4 1 {WEAK}"), "other", fingerprint(OTHER)),
     ((f"SSHFP 4 1 {WEAK}",), "nothing", "SHA-1"),
