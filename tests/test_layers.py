@@ -19,9 +19,9 @@ TOP = {"batching", "flow", "onboarding", "probing", "merging", "building", "cli"
 
 SHELL_MAY = {"errors", "model", "image", "value"}
 WORLD = {
-    "asyncio", "ctypes", "dns", "glob", "http", "io", "multiprocessing", "os", "paramiko", "fabric", "pathlib", "random",
-    "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib",
-    "urllib3", "rich", "typer",
+    "asyncio", "ctypes", "dns", "glob", "http", "io", "multiprocessing", "os", "paramiko", "fabric", "pathlib",
+    "random", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time",
+    "urllib", "urllib3", "rich", "typer",
 }  # fmt: skip
 """What reaches a clock, a disk, a network or a terminal."""
 
