@@ -57,6 +57,7 @@ def _blocks(seen: Seen, one: Todo) -> bool:
 def _identity(seen: Seen) -> Step:
     one = seen.identity
     old = tuple(f"known until now: {key}" for key in one.old)
+    dns = (one.dns,) if one.dns else ()
     since = (f"the last check that reached it: {one.since}",) if one.since else ()
     match one.state:
         case "known":
@@ -64,12 +65,14 @@ def _identity(seen: Seen) -> Step:
         case "accepted":
             how = f"; {one.how}" if one.how else ""
             text = f"its host key was taken into known_hosts: {one.key}{how}"
-            return Step(id="identity", state="ok", text=text, lines=(*old, *since))
+            return Step(id="identity", state="ok", text=text, lines=(*dns, *old, *since))
         case "new":
-            return Step(id="identity", state="todo", text=f"no key is known for it; it shows {one.key}", lines=since)
+            return Step(
+                id="identity", state="todo", text=f"no key is known for it; it shows {one.key}", lines=(*dns, *since)
+            )
         case "changed":
             text = f"it shows another host key than the one known: {one.key}"
-            return Step(id="identity", state="todo", text=text, lines=(*old, *since))
+            return Step(id="identity", state="todo", text=text, lines=(*dns, *old, *since))
         case "revoked":
             return Step(id="identity", state="todo", text=f"it shows a host key that is marked as revoked: {one.key}")
         case "unreachable":
