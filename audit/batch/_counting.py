@@ -162,7 +162,7 @@ class Counting:
         registry = tags[0].registry
         if wanted:
             self._once(registry, "GET tags", target)
-            self.counts[registry, "PUT tag"] += wanted
+            self.counts[registry, "PUT manifest"] += wanted
         tally = _Tally()
         for source in unit.entry.sources:
             self._source(unit, source, target, registry, tally, ask=wanted > 0)
@@ -247,7 +247,7 @@ class Counting:
         if put and self._there(source, target, image.digest):
             tally.children_there += 1
         elif put:
-            self.counts[registry, "PUT child"] += 1
+            self.counts[registry, "PUT manifest"] += 1
 
     def _guess(
         self, source: BatchSource, what: str, target: str, registry: str, tally: _Tally,
@@ -265,7 +265,7 @@ class Counting:
         self.guessed.add(what)
         if source.reference.name == target or self.present(target, what):
             return
-        self.counts[registry, "PUT child"] += put
+        self.counts[registry, "PUT manifest"] += put
         if attests:
             self._move(source.reference.registry, registry, ATTESTED_BLOBS)
         else:

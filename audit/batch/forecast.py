@@ -23,7 +23,7 @@ __all__ = ["ASSUMED_BLOBS", "KINDS", "BatchForecast", "Stood", "foretell"]
 
 KINDS = (
     "token", "HEAD manifest", "GET manifest", "GET blob", "GET tags", "POST mount", "POST upload", "PUT upload",
-    "PUT child", "PUT tag",
+    "PUT manifest",
 )  # fmt: skip
 """Kinds of requests, in the order in which they are told."""
 

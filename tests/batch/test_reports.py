@@ -51,7 +51,7 @@ def tag(number: int, state: str = "done", why: str = "", **more: object) -> TagR
     name = f"docker.io/live/opam:debian-13-ocaml-5.{number}"
     usual = {
         "tag": name, "state": state, "digest": sha(number + 1000), "before": None, "before_known": True,
-        "platforms": ("linux/amd64", "linux/arm64"), "requests": {"POST mount": 12, "PUT child": 2, "PUT tag": 1},
+        "platforms": ("linux/amd64", "linux/arm64"), "requests": {"POST mount": 12, "PUT manifest": 3},
         "pulls": 0, "attempts": 1, "why": why.replace("TAG", name),
     }  # fmt: skip
     return TagReport.model_validate(usual | more)
@@ -63,7 +63,7 @@ def report(tags: tuple[TagReport, ...], **more: object) -> BatchReport:
         "tool_version": "0.5.0", "run": "20260104-2200-7f3a", "plan": "night.yml", "plan_digest": "ab" * 32,
         "began": 1767564000.0, "ended": 1767564900.5, "tags": tags,
         "requests": {
-            "token": 4, "HEAD manifest": 30, "GET manifest": 8, "POST mount": 2310, "PUT child": 60, "PUT tag": 40,
+            "token": 4, "HEAD manifest": 30, "GET manifest": 8, "POST mount": 2310, "PUT manifest": 100,
         },
         "pulls": 8, "waited": {"rate": 312.4, "limit": 61.0, "retry": 0.3},
     }  # fmt: skip

@@ -90,7 +90,7 @@ def seconds(spent: float) -> str:
 
 
 def by_kind(requests: Mapping[str, int]) -> str:
-    """``3 GET manifest, 2 PUT tag``."""
+    """``3 GET manifest, 2 PUT manifest``."""
     return ", ".join(f"{count:,} {kind}" for kind, count in requests.items() if count)
 
 
