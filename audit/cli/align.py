@@ -29,8 +29,9 @@ def align(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no warnings.")] = False,
     verbose: Verbose = 0,
 ) -> int:
-    """Say which workers push another shape than the others, and the least intrusive change that ends it.
+    """Say which workers of a pool push another shape than it shall, and the least intrusive change that ends it.
 
+    Every pool is looked at for itself; with majority as its policy wants, else as most of it push already.
     Exit code 0: all push one shape; 1: something is to change; 3: nothing is, but not everything could be told.
     """
     from audit import flow
@@ -40,7 +41,6 @@ def align(
     from audit.cli.check import gathered, inventory_of
     from audit.cli.output import style_of, write_stdout
     from audit.cli.settings import settings_of
-    from audit.onboarding.companions import part
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: write {', '.join(FORMATS)}")
@@ -59,8 +59,9 @@ def align(
         if not members:
             pools = ", ".join(dict.fromkeys(host.pool_name for host in run.fleet.hosts))
             raise UsageError(f"--pool {pool}: no host is in it; the pools are {pools}")
-        run = part(run, members)
-    sources = " ".join(f"-i {source}" for source in inventory_of(settings)) or "-i INVENTORY"
-    drawn = Drawn(aligned(run, cast(Target, to)), plan, f"ansible-playbook {sources} playbooks/remediate.yml")
+        run = run.part(members)
+    sources = [str(source) for source in inventory_of(settings)] or ["INVENTORY"]
+    named = [word for source in sources for word in ("-i", source)]
+    drawn = Drawn(aligned(run, cast(Target, to)), plan, ("ansible-playbook", *named, "playbooks/remediate.yml"))
     write_stdout(FORMATS[format_](drawn, style_of(settings.color, verbose, settings.fail_on)))
     return 128 + stopped[0] if stopped else drawn.found.exit_code

@@ -17,7 +17,6 @@ from audit.image.arrived import Arrived
 from audit.model import Fleet, PolicyLayer
 from audit.onboard import Identity, Offers, Onboarding, Rehearsal, Seen, assess
 from audit.onboard.told import FORMATS, schema
-from audit.onboarding.companions import part
 from audit.probe.report import Report
 from audit.probe.result import HostProof, Told, WayProof
 from audit.reports._style import Style
@@ -42,7 +41,7 @@ def run(*names: str, wanted: str = "") -> Run:
         policy = saved.fleet.policy.model_copy(update={"layers": (*saved.fleet.policy.layers, layer)})
         saved = saved.model_copy(update={"fleet": Fleet(hosts=saved.fleet.hosts, policy=policy)})
     whole = flow.judged(saved)
-    return part(whole, [host for host in whole.fleet.hosts if host.name in names]) if names else whole
+    return whole.part([host for host in whole.fleet.hosts if host.name in names]) if names else whole
 
 
 def seen(name: str, judged: Run, **more: Any) -> Seen:
