@@ -17,6 +17,7 @@ from audit.wire.clocks import Once
 from audit.wire.failures import WireError
 from audit.wire.knownhosts import append, replace_key
 from audit.wire.options import HostKeys, Trusted
+from audit.wire.revoked import Revoked
 from audit.wire.sshconfig import Route
 
 ALGORITHMS: dict[str, tuple[str, ...]] = {
@@ -116,6 +117,7 @@ class HostKeyCheck:
         self.mode, self._trusted = mode, trusted
         self._override = str(override.expanduser()) if override is not None else None
         self._files: Once[str, _File] = Once()
+        self._revoked = Revoked()
         self._writing = threading.Lock()
 
     def files(self, route: Route) -> tuple[str, ...]:
@@ -151,6 +153,9 @@ class HostKeyCheck:
         for entry in known:
             if entry.marker == "@revoked" and entry.blob == blob:
                 raise _refused(Outcome.HOSTKEY, f"its key {shown} is marked as revoked in {entry.place}", shown)
+        why = self._revoked.why(route.revoked, kind, blob)
+        if why is not None:
+            raise _refused(Outcome.HOSTKEY, f"its key {shown} {why}" if why.startswith("is ") else why, shown)
         plain = [entry for entry in known if not entry.marker]
         if any(entry.blob == blob for entry in plain):
             return
