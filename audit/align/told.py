@@ -39,12 +39,23 @@ class Drawn:
     @property
     def commands(self) -> tuple[str, ...]:
         """One for all that change the same, in order; quoted for a shell."""
-        limits: dict[tuple[str, ...], list[str]] = {}
+        return tuple(command for command, _ in self.runs)
+
+    @property
+    def runs(self) -> tuple[tuple[str, str], ...]:
+        """Each command with what it changes."""
+        found: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         for one in self.found.hosts:
             way = _by_playbook(one)
             if way is not None:
-                limits.setdefault(way.playbook, []).append(one.host)
-        return tuple(shlex.join([*self.command, "--limit", ",".join(hosts), *words]) for words, hosts in limits.items())
+                found.setdefault(way.playbook, []).append((one.host, way.what))
+        return tuple(
+            (
+                shlex.join([*self.command, "--limit", ",".join(host for host, _ in changed), *words]),
+                "; ".join(dict.fromkeys(what for _, what in changed)),
+            )
+            for words, changed in found.items()
+        )
 
 
 def _by_playbook(one: HostAlign) -> Way | None:
@@ -95,7 +106,8 @@ def _lines(drawn: Drawn, style: Style) -> Iterator[str]:
     if drawn.plan and drawn.commands:
         yield ""
         yield paint("nothing was changed; on workers that playbooks/drain.yml has taken out of work:", "bold")
-        for command in drawn.commands:  # on one line, for the terminal to wrap: a copy must not hold a line end
+        for command, what in drawn.runs:  # on one line, for the terminal to wrap: a copy must not hold a line end
+            yield paint(f"  # {shown(what)}", "dim")
             yield f"  {shown(command)}"
 
 
@@ -177,8 +189,8 @@ def markdown(drawn: Drawn, style: Style) -> Iterator[str]:
         yield f"\n{inert.markdown(line)}\n"
     if drawn.plan and drawn.commands:
         yield "\n"
-        for command in drawn.commands:
-            yield f"- [ ] `{inert.terminal(command).replace('`', '')}`\n"
+        for command, what in drawn.runs:
+            yield f"- [ ] {inert.markdown(what)}: `{inert.terminal(command).replace('`', '')}`\n"
 
 
 def as_json(drawn: Drawn, style: Style) -> Iterator[str]:
