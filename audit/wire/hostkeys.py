@@ -155,7 +155,7 @@ class HostKeyCheck:
                 raise _refused(Outcome.HOSTKEY, f"its key {shown} is marked as revoked in {entry.place}", shown)
         why = self._revoked.why(route.revoked, kind, blob)
         if why is not None:
-            raise _refused(Outcome.HOSTKEY, f"its key {shown} {why}" if why.startswith("is ") else why, shown)
+            raise _refused(Outcome.HOSTKEY, f"its key {shown} is not believed: {why}", shown)
         plain = [entry for entry in known if not entry.marker]
         if any(entry.blob == blob for entry in plain):
             return

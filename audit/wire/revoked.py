@@ -47,7 +47,7 @@ class Revoked:
         keys = self._lines.get(path, lambda: _keys(text))
         if isinstance(keys, int):
             return f"{path}:{keys}, which RevokedHostKeys names, is no key, and ssh believes no host then: mend it"
-        return f"is marked as revoked in {path}:{keys[blob]}" if blob in keys else None
+        return f"it is marked as revoked in {path}:{keys[blob]}" if blob in keys else None
 
 
 def _read(path: str) -> bytes | str:
@@ -92,5 +92,5 @@ def _by_keygen(path: str, kind: str, blob: bytes) -> str | None:
     if done.returncode == 0:
         return None
     if b"REVOKED" in done.stdout:
-        return f"is marked as revoked in {path}"
+        return f"it is marked as revoked in {path}"
     return f"{path}, which RevokedHostKeys names, cannot be looked into (ssh-keygen -Q ended with {done.returncode})"
