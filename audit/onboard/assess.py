@@ -8,7 +8,7 @@ from audit import summary
 from audit.drift import told
 from audit.drift.model import Node
 from audit.model import Unknown
-from audit.onboard.judged import RANK, judged, todo
+from audit.onboard.judged import hinders, judged, todo
 from audit.onboard.model import STEPS, Onboarding, Step, StepId, Todo
 from audit.onboard.seen import Seen
 from audit.rule import Member
@@ -48,7 +48,7 @@ def assess(seen: Seen) -> Onboarding:
 
 
 def _blocks(seen: Seen, one: Todo) -> bool:
-    return one.severity == "unknown" or RANK[one.severity] >= RANK[seen.fail_on]
+    return one.severity == "unknown" or hinders(seen, one.rule, one.severity)
 
 
 # ---------------------------------------------------------------- identity
