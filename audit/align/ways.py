@@ -167,7 +167,7 @@ def _way(run: Run, member: Member, wanted: Wanted, steps: Sequence[_Step]) -> Wa
     refused = f"the engine refuses it: {then.refuses}" if then.refuses else ""
     works = leaves.kind == wanted and not refused
     risks = [risk for step in steps for risk in step.risks]
-    if changes.said:
+    if works and changes.said:
         risks += _breaks(run, member.host, changes, without=any(step.id == "store" for step in steps))
     if "--push" in flag:
         risks.append(_PUSHES)
