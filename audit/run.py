@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -80,6 +80,12 @@ class Run:
         facts = {host.name: read_facts(evidence.hosts[host.name], host) for host in fleet.hosts}
         view, verdicts = judge(fleet, facts, evidence.finished)
         return cls(fleet, evidence, facts, view, verdicts, tool_version)
+
+    def part(self, hosts: Sequence[Host]) -> Run:
+        """The same check with only these hosts, judged again: a majority, say, is theirs alone then."""
+        fleet = Fleet(hosts=tuple(hosts), policy=self.fleet.policy)
+        kept = {host.name: self.evidence.hosts[host.name] for host in hosts}
+        return Run.of(fleet, self.evidence.model_copy(update={"hosts": kept}), self.tool_version)
 
     @property
     def when(self) -> datetime:

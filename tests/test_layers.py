@@ -14,10 +14,10 @@ CORE = {
     "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
     "value", "inert", "batch", "snapshot", "drift", "telling", "schedule", "onboard", "align", "posix",
 }  # fmt: skip
-SHELL = {"notify", "store", "context", "inventory", "kept", "registry", "wire"}
+SHELL = {"inplace", "notify", "store", "context", "inventory", "kept", "registry", "wire"}
 TOP = {"batching", "flow", "onboarding", "probing", "merging", "building", "cli"}
 
-SHELL_MAY = {"errors", "model", "image", "value"}
+SHELL_MAY = {"errors", "model", "image", "value", "inplace"}
 WORLD = {
     "asyncio", "ctypes", "dns", "glob", "http", "io", "multiprocessing", "os", "paramiko", "fabric", "pathlib",
     "random", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time",

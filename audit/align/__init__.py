@@ -1,6 +1,6 @@
 """Who must change what so that all push one shape: each way tried by the predictor, the least intrusive first."""
 
 from audit.align.aligning import align
-from audit.align.model import Align, HostAlign, Target, Way
+from audit.align.model import Align, HostAlign, PoolAlign, Target, Way
 
-__all__ = ["Align", "HostAlign", "Target", "Way", "align"]
+__all__ = ["Align", "HostAlign", "PoolAlign", "Target", "Way", "align"]

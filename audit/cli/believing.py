@@ -66,7 +66,7 @@ class Believer:
                 return Identity("unreachable", detail=mine.detail, since=since), None
             return Identity("known", key=key, since=since), saved
         known = (old,) if old and old != key else ()
-        if "revoked" in mine.detail:
+        if "marked as revoked in" in mine.detail:
             return Identity("revoked", key=key, since=since), None
         changed = mine.outcome is Outcome.HOSTKEY_CHANGED
         dns = self._dns(key)
@@ -117,7 +117,7 @@ class Believer:
         ):
             print(f"fleet-audit: {inert.terminal(line)}", file=sys.stderr)
         print("Type the fingerprint that stands there: ", end="", file=sys.stderr, flush=True)
-        said = sys.stdin.readline().strip()
+        said = sys.stdin.readline().strip().rstrip("=")
         return "its console's fingerprint was typed in" if key in (said, f"SHA256:{said}") else None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +16,13 @@ from audit.cli.check import Inventory, Limit
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
-    from audit.inventory.adding import Added
+    from audit.inventory.adding import Added, NewHost
     from audit.model import Fleet
 
 app = typer.Typer(rich_markup_mode=None, help="List the inventory, or import one (see `inventory import -h`).")
+
+MOST_TRIES = 50
+"""To write a file that others write, too."""
 
 
 @app.callback(invoke_without_command=True)
@@ -127,6 +132,14 @@ def add(
         str | None,
         typer.Option("--like", metavar="PEER", help="Take its group, pool, platform and build unit."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A variable of the host; true, false and whole numbers are typed, all else is text. Repeatable.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the change as a diff; write nothing.")] = False,
     inventory: Inventory = None,
 ) -> int:
@@ -145,7 +158,7 @@ def add(
         raise UsageError("inventory add: name the inventory with -i")
     fleet = flow.fleet_of([], sources)
     groups = tuple(group or ())
-    own = {"pool": pool, "platform": platform, "build_unit": build_unit}
+    own, lent = {"pool": pool, "platform": platform, "build_unit": build_unit}, dict[str, str | None]()
     if like is not None:
         peer = next((host for host in fleet.hosts if host.name == like), None)
         if peer is None:
@@ -156,7 +169,13 @@ def add(
         own = {key: value or lent[key] for key, value in own.items()}
     said = {"ansible_host": address, "ansible_port": port, "ansible_user": user, **own}
     variables = {key: value for key, value in said.items() if value is not None}
-    made = adding.planned(sources, adding.NewHost(name, variables, groups))
+    set_by_user = _set(set_ or [])
+    by_option = {key for key, value in variables.items() if value != lent.get(key)}
+    for key in sorted(set_by_user.keys() & by_option):
+        raise UsageError(f"--set {key}=…: another option says {key} already; give it once")
+    new = adding.NewHost(name, {**variables, **set_by_user}, groups)
+    made = adding.planned(sources, new)
+    _require_one_meaning(new, fleet)
     there = next((host for host in fleet.hosts if host.name == name), None)
     if made.lines and there is not None:
         raise UsageError(f"inventory add {name}: {there.source} declares it already; change it there")
@@ -166,12 +185,68 @@ def add(
         )
         write_stdout(f"{terminal(line)}\n" for line in lines)
         return 0
-    if made.lines:
-        _require_read(made, sources, fleet)
-    adding.write(made)
+    made, kept = _written(made, sources, new, fleet)
+    if not kept:
+        message = f"{made.file} is yours now: only root can leave it its owner"
+        print(f"fleet-audit: {terminal(message)}", file=sys.stderr)
     where = f"{made.file}:{made.lines[0][0]}" if made.lines else f"{made.file}: it is there already"
     print(terminal(where))
     return 0
+
+
+def _require_one_meaning(new: NewHost, fleet: Fleet) -> None:
+    """No host is called as a group of any file, nor a group as a host.
+
+    Raises:
+        UsageError: one is.
+    """
+    both = "patterns would mean both; take another name"
+    if any(new.name in host.groups for host in fleet.hosts):
+        raise UsageError(f"inventory add {new.name}: a group is called so, and {both}")
+    for group in new.groups:
+        if group in fleet.names:
+            raise UsageError(f"--group {group}: a host is called so, and {both}")
+
+
+def _set(given: Sequence[str]) -> dict[str, str | int | bool]:
+    """The values of --set.
+
+    Raises:
+        UsageError: no KEY=VALUE, no name of a variable, one of them twice, or bytes that are no text.
+    """
+    from audit.inventory.inserting import meant
+
+    found: dict[str, str | int | bool] = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not equals or re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", key) is None:
+            raise UsageError(f"--set {one!a}: write KEY=VALUE; a KEY has letters, digits and '_'")
+        if key in found:
+            raise UsageError(f"--set {key}=…: stands twice; give it once")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"--set {key}=…: the value is no UTF-8 text") from None
+        found[key] = meant(value)
+    return found
+
+
+def _written(made: Added, sources: Sequence[Path], new: NewHost, fleet: Fleet) -> tuple[Added, bool]:
+    """Tried, then written; where another process was faster, planned anew: each time somebody has got on.
+
+    Returns:
+        What was written, and whether the file belongs to whom it belonged.
+    """
+    from audit.inventory import adding
+
+    for _ in range(MOST_TRIES):
+        if made.lines:
+            _require_read(made, sources, fleet)
+        try:
+            return made, adding.write(made)
+        except adding.Changed:
+            made = adding.planned(sources, new)
+    return made, adding.write(made)
 
 
 def _require_read(made: Added, sources: Sequence[Path], before: Fleet) -> None:

@@ -113,6 +113,11 @@ def _fingerprint(text: str | None) -> str | None:
 
     if text is None:
         return None
+    if re.fullmatch(r"(?:MD5:)?(?:[0-9a-fA-F]{2}:){15}[0-9a-fA-F]{2}", text.strip()):
+        raise UsageError(
+            f"--accept-host-key {text}: is an MD5 fingerprint, which two keys may have; take the one that `ssh-keygen "
+            "-E sha256 -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the machine's console"
+        )
     found = re.fullmatch(r"(?:SHA256:)?([A-Za-z0-9+/]{43})=?", text.strip())
     if found is None:
         raise UsageError(

@@ -223,7 +223,7 @@ class _One:
 
             try:
                 target.check()
-                found["proof"] = self.probe(companions.part(judged, hosts), target, meanwhile)
+                found["proof"] = self.probe(judged.part(hosts), target, meanwhile)
             except IncompleteError as error:
                 return {"no_proof": str(error), "no_merge": str(error)}
         return found

@@ -10,13 +10,11 @@ what comes of it is read again and compared with what was wanted.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +23,18 @@ from ruamel.yaml.comments import CommentedMap, TaggedScalar
 from ruamel.yaml.error import YAMLError
 
 from audit.errors import InventoryError, UsageError
+from audit.inplace import alone, replace
 from audit.inventory.inserting import BY_HAND, groups_of, with_host
+from audit.inventory.writable import NewHost, file_of, require_writable, require_yaml
+
+__all__ = ["Added", "Changed", "NewHost", "groups_naming", "planned", "tried", "write"]
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,251}")
-_FILES = ("hosts.yml", "hosts.yaml", "inventory.yml", "inventory.yaml")
 
 
-@dataclass(frozen=True)
-class NewHost:
-    """What is to be written.
-
-    Attributes:
-        name: of the host.
-        variables: its own, by name; they stand with it in the first group.
-        groups: to be in, at least in these; none: below ``all``.
-    """
-
-    name: str
-    variables: Mapping[str, str | int | bool] = field(default_factory=dict)
-    groups: tuple[str, ...] = ()
+class Changed(InventoryError):  # noqa: N818 - an outcome: it is tried again
+    """The file is another one than was read: all of it may be tried again."""
 
 
 @dataclass(frozen=True)
@@ -72,42 +62,44 @@ def planned(sources: Sequence[Path], host: NewHost) -> Added:
 
     Raises:
         UsageError: a name is none for Ansible, or no source is a YAML inventory.
-        InventoryError: the file cannot be read, has a host of that name that is another one, or is written in a way
-            that no line can be put into.
+        InventoryError: the file cannot be read, is an INI inventory or write-protected, has a host of that name that is
+            another one or a group of that name, or is written in a way that no line can be put into.
     """
     if _NAME.fullmatch(host.name) is None or host.name in ("all", "ungrouped", "localhost"):
         raise UsageError(f"{host.name!a}: is no name of a host; write letters, digits, '.', '_' and '-'")
     for group in host.groups:
         if _GROUP.fullmatch(group) is None:
             raise UsageError(f"--group {group!a}: is no name of a group; write letters, digits and '_'")
-    file = _file(sources)
+    file = file_of(sources, host)
     try:
         with file.open(encoding="utf-8", newline="") as opened:
             text = opened.read()
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise InventoryError(f"cannot be read: {what}", file=file) from None
+    require_yaml(file, text, host)
     tree = _tree(file, text)
     there = _found(tree, host.name)
     if there is not None:
         return _already(file, text, host, there)
+    _require_no_group(file, tree, host)
+    require_writable(file)
     after = text
     for number, group in enumerate(host.groups or ("",)):
         variables = host.variables if number == 0 else {}
-        after = with_host(file, after, _tree(file, after), host.name, variables, group)
-    _require_right(file, text, after, host)
+        after = with_host(file, after, _tree(file, after) if number else tree, host.name, variables, group)
+    _require_right(file, tree, after, host)
     old, new = text.splitlines(keepends=True), after.splitlines(keepends=True)
     return Added(file, text, after, tuple(_new_lines(old, new)))
 
 
 def groups_naming(sources: Sequence[Path], name: str) -> tuple[str, ...]:
     """The groups that name a host by itself, in the file that `planned` writes into; none: it stands in a range."""
-    file = _file(sources)
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ()
-    tree = _tree(file, text)
+        file = file_of(sources, NewHost(name))
+        tree = _tree(file, file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, InventoryError, UsageError):
+        return ()  # `planned` says what is wrong with it
     found = (group for group, _, own in groups_of(tree)
              if isinstance(own.get("hosts"), CommentedMap) and name in own["hosts"])  # fmt: skip
     return tuple(dict.fromkeys(group for group in found if group != "all"))
@@ -146,35 +138,38 @@ def tried(made: Added, sources: Sequence[Path]) -> Iterator[list[Path]]:
         yield copies
 
 
-def write(made: Added) -> None:
+def write(made: Added) -> bool:
     """Write it, under a lock, by another file put in its place, with its mode; a symbolic link stays one.
 
+    Returns:
+        Whether it belongs to whom it belonged; only root can give a file to somebody else.
+
     Raises:
-        InventoryError: it cannot be written, or has changed since it was read; nothing has changed then.
+        Changed: it is another file than was read; nothing has changed then.
+        InventoryError: it cannot be written; nothing has changed then.
     """
     if not made.lines:
-        return
+        return True
     path = made.file.resolve()
     try:
-        with _locked(path.parent):
-            with path.open(encoding="utf-8", newline="") as opened:
-                if opened.read() != made.before:
-                    raise InventoryError("has changed while the host was added: do it again", file=made.file)
-            _replace(path, made.after)
+        with alone(path.parent):
+            seen = path.stat()
+            if path.read_bytes() != made.before.encode():
+                raise Changed("has changed while the host was added: do it again", file=made.file)
+            return replace(path, made.after.encode(), seen)
     except OSError as error:
         raise InventoryError(f"cannot be written: {error.strerror}; nothing was changed", file=made.file) from None
 
 
-def _file(sources: Sequence[Path]) -> Path:
-    for source in sources:
-        if source.is_dir():
-            found = next((source / name for name in _FILES if (source / name).is_file()), None)
-            if found is not None:
-                return found
-        elif source.suffix in (".yml", ".yaml", ""):
-            return source
-    named = ", ".join(map(str, sources)) or "no inventory"
-    raise UsageError(f"inventory add: {named}: there is no YAML file to write into; name one with -i")
+def _require_no_group(file: Path, tree: CommentedMap, host: NewHost) -> None:
+    """One name for a host and a group: Ansible warns, and a pattern of that name means both."""
+    named = {group: mapping.lc.key(group)[0] + 1 for group, mapping, _ in groups_of(tree) if group in mapping}
+    if host.name in named or host.name in host.groups:
+        what = f"has a group {host.name}, so a host cannot be called so: patterns would mean both"
+        raise InventoryError(f"{what}; give the host another name", file=file, line=named.get(host.name))
+    taken = next((group for group in host.groups if _found(tree, group) is not None), None)
+    if taken is not None:
+        raise InventoryError(f"has a host {taken}, so a group cannot be called so: patterns would mean both", file=file)
 
 
 def _tree(file: Path, text: str) -> CommentedMap:
@@ -217,14 +212,20 @@ def _already(file: Path, text: str, host: NewHost, there: tuple[int, dict[str, A
 # ------------------------------------------------------------------- what came of it
 
 
-def _require_right(file: Path, before: str, after: str, host: NewHost) -> None:
+def _require_right(file: Path, before: CommentedMap, after: str, host: NewHost) -> None:
     """The new text says what the old one did, and the host; else nothing may be written."""
     tree = _tree(file, after)
     there = _found(tree, host.name)
     wanted = {name: value if isinstance(value, bool | int) else str(value) for name, value in host.variables.items()}
-    right = there is not None and there[1] == wanted and set(host.groups or ("all",)) == there[2]
-    if not right or _without(tree, host) != _without(_tree(file, before), host):
+    read = there[1] if there is not None else {}
+    right = there is not None and _typed(read) == _typed(wanted) and set(host.groups or ("all",)) == there[2]
+    if not right or _without(tree, host) != _without(before, host):
         raise InventoryError(f"is written in a way that no host can be put into: {BY_HAND}", file=file)
+
+
+def _typed(values: Mapping[str, Any]) -> dict[str, tuple[bool, Any]]:
+    """True is no 1."""
+    return {name: (isinstance(value, bool), value) for name, value in values.items()}
 
 
 def _without(tree: CommentedMap, host: NewHost) -> Any:
@@ -250,31 +251,3 @@ def _new_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, st
             place += 1
         else:
             yield number, line.rstrip("\r\n")
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _replace(path: Path, text: str) -> None:
-    seen = path.stat()
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    new = Path(beside)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.chmod(seen.st_mode & 0o7777)
-        with contextlib.suppress(PermissionError):
-            os.chown(new, seen.st_uid, seen.st_gid)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,14 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 
 from audit.errors import InventoryError
+from audit.inventory.scalars import as_ansible, as_yaml12
 
-_PLAIN = re.compile(r"[A-Za-z./_][A-Za-z0-9./_@:-]*")
+_PLAIN = re.compile(r"[A-Za-z/_][A-Za-z0-9./_@:-]*")
+_INT = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"})
+"""Some readers of YAML 1.1 take the single letters for booleans, too."""
+_ESCAPED = re.compile(r"[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
+"""What YAML takes for a line's end, or refuses as it stands; below U+0020 JSON has escaped it already."""
 BY_HAND = "add these lines by hand"
 
 
@@ -119,20 +126,38 @@ def _new_group(
 
 def _host(name: str, variables: Mapping[str, Any], indent: int, step: int) -> list[str]:
     pad, inner = " " * indent, " " * (indent + step)
-    return [f"{pad}{_scalar(name)}:", *(f"{inner}{key}: {_scalar(value)}" for key, value in variables.items())]
+    return [f"{pad}{scalar(name)}:", *(f"{inner}{key}: {scalar(value)}" for key, value in variables.items())]
 
 
-def _scalar(value: object) -> str:
-    """As YAML 1.1 and 1.2 both read it: what might be a number, a boolean or a date is quoted."""
+def scalar(value: object) -> str:
+    """As YAML 1.1, which Ansible reads, and 1.2 both read it: a text that either takes for something else is quoted."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     text = str(value)
-    words = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"}
-    if _PLAIN.fullmatch(text) and text.lower() not in words and not text.endswith(":"):
+    is_text = isinstance(as_ansible(text), str) and isinstance(as_yaml12(text), str) and text.lower() not in _WORDS
+    if _PLAIN.fullmatch(text) and is_text and not text.endswith(":"):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return _ESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
+def meant(text: str) -> str | int | bool:
+    """What a person means by a scalar that is typed in: a boolean or a whole number where every YAML reads it so.
+
+    ``true`` and ``2222`` are that; ``1.10``, ``no``, ``0x10``, ``1:30`` and ``null`` are the text that stands there, as
+    is what stands in quotes.
+    """
+    if text in ("true", "True", "TRUE", "false", "False", "FALSE"):
+        return text.lower() == "true"
+    if _INT.fullmatch(text):
+        return int(text)
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        return text[1:-1].replace("''", "'")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        with contextlib.suppress(ValueError):
+            return str(json.loads(text))
+    return text
 
 
 def _step(lines: Sequence[str], indent: int) -> int:

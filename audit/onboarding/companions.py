@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from audit.errors import UsageError
 from audit.model import Fleet, Host
 from audit.rule import Member
@@ -95,10 +93,3 @@ def builders(run: Run, host: Host) -> tuple[Host, ...]:
 def fit(run: Run, member: Member) -> bool:
     """It was reached, and builds there leave something that can be merged."""
     return run.evidence.hosts[member.host.name].reached and member.push.kind in ("flat", "index")
-
-
-def part(run: Run, hosts: Sequence[Host]) -> Run:
-    """The same check with only these hosts."""
-    fleet = Fleet(hosts=tuple(hosts), policy=run.fleet.policy)
-    kept = {host.name: run.evidence.hosts[host.name] for host in hosts}
-    return Run.of(fleet, run.evidence.model_copy(update={"hosts": kept}), run.tool_version)

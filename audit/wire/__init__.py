@@ -7,8 +7,9 @@
     redact          cut secrets out of a text; everything that leaves this room has been through it
 
 Inside: `script` (body.sh) is what runs there, `frames` reads it back, `answers` makes evidence of it; `sshconfig`,
-`hostkeys`, `sshfp`, `identities` say how to reach a host; `dial`, `transport`, `network` (jump hosts) and `local` do
-it; `clocks` and `pool` keep the time and the order; `failures` is the one place where others' exceptions become ours.
+`hostkeys`, `revoked`, `sshfp`, `identities` say how to reach a host; `dial`, `transport`, `network` (jump hosts) and
+`local` do it; `clocks` and `pool` keep the time and the order; `failures` is the one place where others' exceptions
+become ours.
 """
 
 from __future__ import annotations

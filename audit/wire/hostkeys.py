@@ -18,6 +18,7 @@ from audit.wire.failures import WireError
 from audit.wire.knownhosts import append, replace_key
 from audit.wire.nameservers import LIMIT
 from audit.wire.options import HostKeys, Trusted
+from audit.wire.revoked import Revoked
 from audit.wire.sshconfig import Route
 from audit.wire.sshfp import Dns, Word
 
@@ -127,6 +128,7 @@ class HostKeyCheck:
         self.mode, self._trusted, self._dns = mode, trusted, dns or Dns()
         self._override = str(override.expanduser()) if override is not None else None
         self._files: Once[str, _File] = Once()
+        self._revoked = Revoked()
         self._writing = threading.Lock()
 
     def files(self, route: Route) -> tuple[str, ...]:
@@ -172,6 +174,9 @@ class HostKeyCheck:
         for entry in known:
             if entry.marker == "@revoked" and entry.blob == blob:
                 raise _refused(Outcome.HOSTKEY, f"its key {shown} is marked as revoked in {entry.place}", shown)
+        why = self._revoked.why(route.revoked, kind, blob)
+        if why is not None:
+            raise _refused(Outcome.HOSTKEY, f"its key {shown} is not believed: {why}", shown)
         plain = [entry for entry in known if not entry.marker]
         if any(entry.blob == blob for entry in plain):
             return

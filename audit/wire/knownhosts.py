@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import fcntl
 import hmac
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+
+from audit.inplace import alone, replace
 
 
 def replace_key(path: Path, name: str, kind: str, blob: bytes) -> None:
@@ -29,21 +27,21 @@ def replace_key(path: Path, name: str, kind: str, blob: bytes) -> None:
     """
     path = path.resolve()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(path.parent):
+    with alone(path.parent):
         try:
             old, seen = path.read_bytes(), path.stat()
         except FileNotFoundError:
             old, seen = b"", None
         new = _with(old, name, f"{name} {kind} {base64.b64encode(blob).decode()}\n".encode())
         if new != old:
-            _write(path, new, seen)
+            replace(path, new, seen)
 
 
 def append(path: Path, line: bytes) -> None:
     """Put a line at the end of the file, which is made, with its folder, where it is missing; OSError: it cannot be."""
     path = path.resolve()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(path.parent):
+    with alone(path.parent):
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(descriptor).st_size
@@ -52,17 +50,6 @@ def append(path: Path, line: bytes) -> None:
             os.write(descriptor, line)
         finally:
             os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The folder's own lock: the file is another one after each writing."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _with(old: bytes, name: str, line: bytes) -> bytes:
@@ -100,22 +87,3 @@ def _others(names: bytes, name: str) -> bytes | None:
     listed = names.split(b",")
     left = [one for one in listed if one.lower() != encoded.lower()]
     return b",".join(left) if len(left) < len(listed) else None
-
-
-def _write(path: Path, text: bytes, seen: os.stat_result | None) -> None:
-    """With the mode and the owner that it had."""
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            if seen is not None:
-                os.fchmod(file.fileno(), seen.st_mode & 0o777)
-                with contextlib.suppress(PermissionError):
-                    os.fchown(file.fileno(), seen.st_uid, seen.st_gid)
-            os.fsync(file.fileno())
-        os.replace(beside, path)  # noqa: PTH105 - likewise
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)  # noqa: PTH108 - likewise
-        raise

@@ -49,6 +49,7 @@ class Route:
         proxy_jump: ``user@host:port`` of the hops, first to last.
         proxy_command: instead of a TCP connection, expanded.
         known_hosts: files, the one to write to first.
+        revoked: the file of RevokedHostKeys; empty: none.
         host_key_alias: name for known_hosts instead of the address.
         verify_dns: VerifyHostKeyDNS: ``no``, ``ask`` or ``yes``.
         config_args: ssh arguments that hops inherit.
@@ -67,6 +68,7 @@ class Route:
     proxy_jump: tuple[str, ...] = ()
     proxy_command: str | None = None
     known_hosts: tuple[str, ...] = ()
+    revoked: str = ""
     host_key_alias: str | None = None
     verify_dns: Wish = "no"
     config_args: tuple[str, ...] = ()
@@ -224,6 +226,7 @@ class SshConfig:
             proxy_jump=tuple(hop.strip() for hop in jump.split(",")) if jump else (),
             proxy_command=expand(command) if command else None,
             known_hosts=tuple(file for line in known for file in _split_paths(line) if file != "none"),
+            revoked=path(one("revokedhostkeys") or ""),
             host_key_alias=alias,
             verify_dns=_WISHES.get((one("verifyhostkeydns") or "no").lower(), "no"),
             config_args=_for_hops(args),
@@ -293,7 +296,7 @@ def _for_hops(args: tuple[str, ...]) -> tuple[str, ...]:
     kept = ["-F", file] if file is not None else []
     for number, arg in enumerate(args):
         option = args[number + 1] if arg == "-o" and number + 1 < len(args) else arg[2:] if arg[:2] == "-o" else ""
-        if re.match(r"(?i)(user|global)knownhostsfile\b", option.strip()):
+        if re.match(r"(?i)(?:(?:user|global)knownhostsfile|revokedhostkeys)\b", option.strip()):
             kept += ["-o", option]
     return tuple(kept)
 

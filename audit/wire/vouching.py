@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from audit.model import Host
 from audit.wire.failures import WireError
 from audit.wire.hostkeys import HostKeyCheck, fingerprint, matches
+from audit.wire.revoked import Revoked
 from audit.wire.sshconfig import SshConfig
 
 LIMIT = 20.0
@@ -55,10 +56,14 @@ def vouched(host: Host, key: str, known_hosts: Path | None) -> str | None:
         return None
     known = HostKeyCheck("strict", known_hosts).known(route)
     revoked = {entry.blob for entry in known if entry.marker == "@revoked"}
+    listed = Revoked()
     authorities = {
         entry.blob: entry.place
         for entry in known
-        if entry.marker == "@cert-authority" and entry.kind in _AUTHORITIES and entry.blob not in revoked
+        if entry.marker == "@cert-authority"
+        and entry.kind in _AUTHORITIES
+        and entry.blob not in revoked
+        and listed.why(route.revoked, entry.kind, entry.blob) is None
     }
     if not authorities or route.proxy_jump or route.proxy_command:
         return None

@@ -123,7 +123,7 @@ def test_two_repositories_and_two_registries() -> None:
     made = units_of(f"merges: [{{tags: ['live/x:a', 'live/y:a', 'r.example/x:a'], sources: ['s/x@{name}=amd64']}}]")
     found = foretell(made, known=manifests().get, rates={"docker.io": 5, "r.example": 1000})
     assert found.by_kind == {
-        "token": 2, "GET blob": 5, "GET tags": 3, "POST mount": 10, "POST upload": 5, "PUT upload": 5, 
+        "token": 2, "GET blob": 5, "GET tags": 3, "POST mount": 10, "POST upload": 5, "PUT upload": 5,
         "PUT manifest": 3 + 3,
     }  # fmt: skip
     assert found.bytes == 4 * 100 + 7

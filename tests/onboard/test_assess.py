@@ -17,7 +17,6 @@ from audit.image.arrived import Arrived
 from audit.model import Fleet, PolicyLayer
 from audit.onboard import Identity, Offers, Onboarding, Rehearsal, Seen, assess
 from audit.onboard.told import FORMATS, schema
-from audit.onboarding.companions import part
 from audit.probe.report import Report
 from audit.probe.result import HostProof, Told, WayProof
 from audit.reports._style import Style
@@ -42,7 +41,7 @@ def run(*names: str, wanted: str = "") -> Run:
         policy = saved.fleet.policy.model_copy(update={"layers": (*saved.fleet.policy.layers, layer)})
         saved = saved.model_copy(update={"fleet": Fleet(hosts=saved.fleet.hosts, policy=policy)})
     whole = flow.judged(saved)
-    return part(whole, [host for host in whole.fleet.hosts if host.name in names]) if names else whole
+    return whole.part([host for host in whole.fleet.hosts if host.name in names]) if names else whole
 
 
 def seen(name: str, judged: Run, **more: Any) -> Seen:
@@ -125,7 +124,7 @@ def test_a_build_unit_that_does_not_run_is_an_obstacle() -> None:
     """It is a warning of the fleet's check; but a worker that was left out of service is not ready."""
     stopped = RECORDED.read_text(encoding="utf-8").replace("ActiveState=active", "ActiveState=inactive")
     whole = flow.judged(SavedRun.parse(stopped, "stopped"))
-    found = assess(seen("amd64", part(whole, [whole.hosts["amd64"]])))
+    found = assess(seen("amd64", whole.part([whole.hosts["amd64"]])))
     assert "FA405" in {todo.rule for todo in found.todo}
     assert not found.ready
     assert states(found)["unit"] == "todo"

@@ -81,7 +81,10 @@ def test_a_machine_that_shows_another_key_each_time() -> None:
     assert "its key was not taken" in identity.detail
 
 
-@pytest.mark.parametrize(("typed", "state"), [(KEY, "accepted"), ("k" * 43, "accepted"), ("yes", "new"), ("", "new")])
+@pytest.mark.parametrize(
+    ("typed", "state"),
+    [(KEY, "accepted"), ("k" * 43, "accepted"), (f"{KEY}=", "accepted"), ("yes", "new"), ("", "new")],
+)
 def test_what_the_console_says_is_typed_in(monkeypatch: pytest.MonkeyPatch, typed: str, state: str) -> None:
     """The fingerprint itself, not a yes."""
     monkeypatch.setattr(believing.sys, "stdin", io.StringIO(f"{typed}\n"))  # type: ignore[attr-defined]  # a module's own

@@ -90,5 +90,9 @@ def test_a_real_server_with_a_certificate(tmp_path: Path) -> None:
             revoked.write_text(f"@cert-authority * {authority}@revoked * {authority}", encoding="utf-8")
             assert vouched(host, key, revoked) is None
             assert vouched(host, key, tmp_path / "nothing") is None
+            listed = host.model_copy(
+                update={"ssh_args": ("-F", "none", "-o", f"RevokedHostKeys={tmp_path / 'ca.pub'}")}
+            )
+            assert vouched(listed, key, known) is None
             jumping = host.model_copy(update={"ssh_args": ("-F", "none", "-o", "ProxyCommand=false")})
             assert vouched(jumping, key, known) is None
