@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from audit.errors import IncompleteError, UsageError
 from audit.image.arrived import Arrived
 from audit.image.reference import Reference
+from audit.judge import judge
 from audit.model import Fleet, Host, Outcome
 from audit.probe.answers import Answers, read
 from audit.probe.proof import Asked, prove
@@ -22,7 +23,6 @@ from audit.probe.result import HostProof, Proof
 from audit.probe.script import Work, do_script, stdin_of, undo_script
 from audit.probe.ways import Way
 from audit.registry import Client, Denied, ManifestUnknown, NotAllowed, NotFound, RegistryError
-from audit.rule import judge
 from audit.run import Run
 from audit.shape import Prediction, predict
 from audit.wire import Event, WireOptions

@@ -11,6 +11,7 @@ from typing import Literal
 from audit import __version__
 from audit.errors import SavedRunError
 from audit.fact import Facts, read_facts
+from audit.judge import CRASHED, judge
 from audit.model import (
     SCHEMA_VERSION,
     Evidence,
@@ -23,7 +24,7 @@ from audit.model import (
     Unknown,
     Verdict,
 )
-from audit.rule import CRASHED, FleetView, Member, Rule, all_rules, judge
+from audit.rule import FleetView, Member, Rule, all_rules
 
 
 class SavedRun(Model):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "audit"
 CORE = {
     "errors", "model", "image", "versions", "fact", "facts", "rule", "rules", "shape", "run", "summary", "reports",
     "whatif", "dockerfile", "probe", "symptoms", "diagnose", "compat", "forecast", "engines", "plan", "buildstep",
-    "value", "inert", "batch", "snapshot", "drift", "telling", "schedule", "onboard", "align", "posix",
+    "value", "inert", "batch", "snapshot", "drift", "telling", "schedule", "onboard", "align", "posix", "judge",
 }  # fmt: skip
 SHELL = {"inplace", "notify", "store", "context", "inventory", "kept", "registry", "wire"}
 TOP = {"batching", "flow", "onboarding", "probing", "merging", "building", "cli"}

@@ -13,7 +13,8 @@ from audit.errors import IncompleteError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit.image.verified import Flaw, Seen
+    from audit.image.seen import Seen
+    from audit.image.verified import Flaw
     from audit.registry import Counts
 
 
@@ -96,7 +97,7 @@ def _lines(seen: Seen, flaws: tuple[Flaw, ...], *, quiet: bool) -> list[str]:
 
 def _looked_at(seen: Seen) -> Iterator[str]:
     """What was found right, so that nobody takes for proved what was not looked at."""
-    from audit.image.verified import entries, images
+    from audit.image.seen import entries, images
 
     yield from [str(entry.platform) for _, entry in images(seen) if entry is not None] or ["one flat image"]
     if count := sum(entry.attests is not None for entry in entries(seen)):
@@ -108,7 +109,7 @@ def _looked_at(seen: Seen) -> Iterator[str]:
 
 
 def _document(seen: Seen, flaws: tuple[Flaw, ...], counts: Counts) -> str:
-    from audit.image.verified import entries
+    from audit.image.seen import entries
     from audit.value import SCHEMA_VERSION
 
     return json.dumps(

@@ -6,7 +6,7 @@ import re
 from typing import ClassVar, Literal, Self, get_args
 
 from audit.fact import Answers, Fact, fact_field
-from audit.facts import _docker, _probes
+from audit.facts import _docker, _probes_docker, _probes_machine
 from audit.facts._read import garbled, number, split_lines
 from audit.model import Probe, Unknown
 
@@ -25,7 +25,7 @@ class Access(Fact):
     socket_owner: str | None = fact_field("owner:group mode of the socket, e.g. root:docker 660", default=None)
     socket_usable: bool | None = fact_field("Whether the probes may use it (after sudo); None: no socket", default=None)
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.HOST, _probes.DOCKER_CLIENT)
+    probes: ClassVar[tuple[Probe, ...]] = (_probes_machine.HOST, _probes_docker.DOCKER_CLIENT)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

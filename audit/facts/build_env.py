@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 from audit.fact import Answers, Fact, fact_field
-from audit.facts import _docker, _probes, _settings
+from audit.facts import _docker, _probes_docker, _probes_machine, _settings
 from audit.facts._read import Doc, cannot_tell, no_userinfo
 from audit.facts._sh import ENV_NAMES
 from audit.model import Model, Probe, Reason, Unknown
@@ -70,10 +70,10 @@ class BuildEnv(Fact):
         return next((setting for setting in self.builds if setting.name == name), None)
 
     probes: ClassVar[tuple[Probe, ...]] = (
-        _probes.BUILD_UNIT,
-        _probes.LOGIN_SHELL,
-        _probes.DOCKER_CLIENT,
-        _probes.HOST,
+        _probes_machine.BUILD_UNIT,
+        _probes_machine.LOGIN_SHELL,
+        _probes_docker.DOCKER_CLIENT,
+        _probes_machine.HOST,
     )
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field
-from audit.facts import _probes, _settings
+from audit.facts import _probes_machine, _settings
 from audit.facts._read import cannot_tell, garbled, number, split_lines
 from audit.model import Probe, Reason
 
@@ -28,7 +28,7 @@ class BuildUnit(Fact):
         default=None,
     )
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.BUILD_UNIT,)
+    probes: ClassVar[tuple[Probe, ...]] = (_probes_machine.BUILD_UNIT,)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -6,7 +6,7 @@ import json
 from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field, parse_object
-from audit.facts import _docker, _probes
+from audit.facts import _docker, _probes_docker
 from audit.facts._read import MOST_ITEMS, Doc, Lines, cannot_tell, garbled, short
 from audit.model import Answer, Model, Probe, Reason
 
@@ -52,7 +52,11 @@ class Builders(Fact):
         """The builder of that name."""
         return next((builder for builder in self.builders if builder.name == name), None)
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.BUILDX_LS, _probes.DOCKER_VERSION, _probes.DOCKER_CLIENT)
+    probes: ClassVar[tuple[Probe, ...]] = (
+        _probes_docker.BUILDX_LS,
+        _probes_docker.DOCKER_VERSION,
+        _probes_docker.DOCKER_CLIENT,
+    )
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 from audit.fact import Answers, CannotTell, Fact, fact_field
-from audit.facts import _docker, _probes
+from audit.facts import _docker, _probes_docker, _probes_machine
 from audit.facts._packages import Packages
 from audit.facts._read import Doc, garbled
 from audit.model import Model, Probe
@@ -38,10 +38,10 @@ class Buildx(Fact):
     package: str | None = fact_field("Package and version that own the copy in use", default=None)
 
     probes: ClassVar[tuple[Probe, ...]] = (
-        _probes.DOCKER_INFO,
-        _probes.DOCKER_CLIENT,
-        _probes.BUILDX_LS,
-        _probes.PACKAGES,
+        _probes_docker.DOCKER_INFO,
+        _probes_docker.DOCKER_CLIENT,
+        _probes_docker.BUILDX_LS,
+        _probes_machine.PACKAGES,
     )
 
     @classmethod

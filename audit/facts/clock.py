@@ -6,7 +6,7 @@ import re
 from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field
-from audit.facts import _probes
+from audit.facts import _probes_machine
 from audit.facts._read import garbled
 from audit.model import Probe, Unknown
 
@@ -22,7 +22,7 @@ class Clock(Fact):
         "Whether the kernel is kept in time (timedatectl); None: not said", default=None
     )
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.CLOCK_SYNC,)
+    probes: ClassVar[tuple[Probe, ...]] = (_probes_machine.CLOCK_SYNC,)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 from audit.fact import Answers, Fact, fact_field
-from audit.facts import _docker, _probes
+from audit.facts import _docker, _probes_docker, _probes_machine
 from audit.facts._read import Doc, cannot_tell, no_userinfo
 from audit.model import Model, Probe, Reason
 
@@ -35,7 +35,7 @@ class Credentials(Fact):
 
     found: tuple[Credential, ...] = fact_field("All of them", default=())
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.DOCKER_CLIENT, _probes.HOST)
+    probes: ClassVar[tuple[Probe, ...]] = (_probes_docker.DOCKER_CLIENT, _probes_machine.HOST)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -6,7 +6,7 @@ import json
 from typing import Any, ClassVar, Self
 
 from audit.fact import Answers, CannotTell, Fact, fact_field
-from audit.facts import _daemon, _docker, _probes
+from audit.facts import _daemon, _docker, _probes_docker
 from audit.facts._applied import compared
 from audit.facts._read import Doc, cannot_tell, no_userinfo
 from audit.model import Model, Probe, Reason
@@ -34,7 +34,12 @@ class DaemonConfig(Fact):
         "The file is newer than the engine's start; None: cannot tell", drift="volatile", default=None
     )
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.DAEMON, _probes.DOCKER_INFO, _probes.DOCKER_VERSION, _probes.ROOTS)
+    probes: ClassVar[tuple[Probe, ...]] = (
+        _probes_docker.DAEMON,
+        _probes_docker.DOCKER_INFO,
+        _probes_docker.DOCKER_VERSION,
+        _probes_docker.ROOTS,
+    )
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -6,7 +6,7 @@ import re
 from typing import ClassVar, Self
 
 from audit.fact import Answers, CannotTell, Fact, fact_field
-from audit.facts import _docker, _probes
+from audit.facts import _docker, _probes_docker
 from audit.facts._read import Lines, garbled, number, short
 from audit.model import Model, Probe
 
@@ -77,7 +77,7 @@ class Disks(Fact):
         "fstab lines that mount by /dev name (sd, vd, nvme, dasd, mmcblk, xvd)", default=()
     )
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.ROOTS, _probes.DOCKER_INFO)
+    probes: ClassVar[tuple[Probe, ...]] = (_probes_docker.ROOTS, _probes_docker.DOCKER_INFO)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

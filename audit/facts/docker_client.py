@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 from audit.fact import Answers, Fact, fact_field
-from audit.facts import _docker, _probes
+from audit.facts import _docker, _probes_docker, _probes_machine
 from audit.facts._packages import Packages
 from audit.facts._read import no_userinfo
 from audit.model import Probe
@@ -28,7 +28,11 @@ class DockerClient(Fact):
     context: str | None = fact_field("Current context", default=None)
     docker_host: str | None = fact_field("DOCKER_HOST in force, userinfo redacted", default=None)
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.DOCKER_VERSION, _probes.DOCKER_CLIENT, _probes.PACKAGES)
+    probes: ClassVar[tuple[Probe, ...]] = (
+        _probes_docker.DOCKER_VERSION,
+        _probes_docker.DOCKER_CLIENT,
+        _probes_machine.PACKAGES,
+    )
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field
-from audit.facts import _docker, _probes
+from audit.facts import _docker, _probes_docker, _probes_machine
 from audit.facts._applied import bare, insecure_registries
 from audit.facts._packages import Packages
 from audit.facts._read import Doc, garbled, no_userinfo
@@ -41,7 +41,11 @@ class Engine(Fact):
     package: str | None = fact_field("Package and version that own dockerd", default=None)
     log_driver: str | None = fact_field("Default log driver of containers", default=None)
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.DOCKER_INFO, _probes.DOCKER_VERSION, _probes.PACKAGES)
+    probes: ClassVar[tuple[Probe, ...]] = (
+        _probes_docker.DOCKER_INFO,
+        _probes_docker.DOCKER_VERSION,
+        _probes_machine.PACKAGES,
+    )
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

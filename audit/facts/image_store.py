@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from audit import versions
 from audit.fact import Answers, CannotTell, Fact, fact_field
-from audit.facts import _applied, _daemon, _docker, _probes
+from audit.facts import _applied, _daemon, _docker, _probes_docker
 from audit.facts._read import Doc, garbled
 from audit.facts._store_rule import COUNTED, NEWEST, Inputs, StoreReason, choose
 from audit.model import Probe, StoreKind
@@ -45,7 +45,7 @@ class ImageStore(Fact):
         "The store on a fresh machine with engine 29 and this daemon.json", default=None
     )
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.DOCKER_INFO, _probes.DAEMON, _probes.ROOTS)
+    probes: ClassVar[tuple[Probe, ...]] = (_probes_docker.DOCKER_INFO, _probes_docker.DAEMON, _probes_docker.ROOTS)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -6,7 +6,7 @@ import re
 from typing import ClassVar, Self
 
 from audit.fact import Answers, Fact, fact_field
-from audit.facts import _probes
+from audit.facts import _probes_machine
 from audit.facts._read import garbled, number, split_lines
 from audit.model import Probe, Unknown
 
@@ -54,7 +54,7 @@ class Machine(Fact):
     cpus: int | None = fact_field("Processors", default=None)
     binfmt: tuple[str, ...] = fact_field("Foreign architectures that binfmt_misc has handlers for (qemu-*)", default=())
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.HOST,)
+    probes: ClassVar[tuple[Probe, ...]] = (_probes_machine.HOST,)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -6,7 +6,7 @@ import re
 from typing import ClassVar, Self
 
 from audit.fact import Answers, CannotTell, Fact, fact_field
-from audit.facts import _daemon, _docker, _probes
+from audit.facts import _daemon, _docker, _probes_docker
 from audit.facts._read import cannot_tell, no_userinfo
 from audit.model import Model, Probe, Reason
 
@@ -38,7 +38,7 @@ class Sockets(Fact):
 
     tcp: tuple[TcpListener, ...] = fact_field("Listeners", default=())
 
-    probes: ClassVar[tuple[Probe, ...]] = (_probes.DAEMON, _probes.DOCKER_INFO)
+    probes: ClassVar[tuple[Probe, ...]] = (_probes_docker.DAEMON, _probes_docker.DOCKER_INFO)
 
     @classmethod
     def read(cls, answers: Answers) -> Self:

@@ -6,17 +6,15 @@ A check that could not be made is a finding too: `unknown`, never silence.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
-
-from pydantic import Field
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
 
 from audit.image.blobs import blobs
 from audit.image.descriptor import BadDescriptor, Descriptor
 from audit.image.media import INDEXES, MANIFESTS
 from audit.image.platform import Platform
-from audit.image.reference import Reference
+from audit.image.seen import Brought, Missing, Seen, created, entries, images, said_by, unread
 from audit.value import Model
 
 Level = Literal["wrong", "unknown", "warning"]
@@ -26,56 +24,6 @@ Check = Literal[
 CHECKS: tuple[Check, ...] = (
     "index", "platforms", "children", "sources", "attestations", "architecture", "age", "blobs",
 )  # fmt: skip
-
-
-class Missing(Model):
-    """Why something was not read.
-
-    Attributes:
-        gone: the registry says that it is not there; else it could not be asked.
-        why: one sentence.
-    """
-
-    gone: bool
-    why: str
-
-
-class Brought(Model):
-    """What a staging image brings to a merge.
-
-    Attributes:
-        digest: of the image or index itself.
-        images: digests of its images; the same one where it is flat.
-        attestations: digests of its attestations.
-    """
-
-    digest: str
-    images: tuple[str, ...]
-    attestations: tuple[str, ...] = ()
-
-
-class Seen(Model):
-    """What was read of one tag.
-
-    Attributes:
-        reference: the tag.
-        digest: that it stands for.
-        media_type: of that.
-        raw: its bytes.
-        manifests: its children's bytes by digest, or why not.
-        configs: the images' configs by the digest of their manifest, or why not.
-        blobs: with ``--deep``: bytes of each blob by digest, or why not; None: not asked for.
-        sources: by the name of a staging image: what it brings, or why that is not known.
-    """
-
-    reference: Reference
-    digest: str
-    media_type: str
-    raw: bytes = Field(repr=False, exclude=True)
-    manifests: Mapping[str, bytes | Missing] = Field(default_factory=dict, exclude=True)
-    configs: Mapping[str, bytes | Missing] = Field(default_factory=dict, exclude=True)
-    blobs: Mapping[str, int | Missing] | None = Field(default=None, exclude=True)
-    sources: Mapping[str, Brought | Missing] = Field(default_factory=dict)
 
 
 class Flaw(Model):
@@ -92,23 +40,6 @@ class Flaw(Model):
     level: Level
     about: str = ""
     message: str
-
-
-def entries(seen: Seen) -> tuple[Descriptor, ...]:
-    """The children of an index, in its order; none where it is none, or cannot be read."""
-    try:
-        return tuple(Descriptor.read(row) for row in json.loads(seen.raw)["manifests"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ()
-
-
-def images(seen: Seen) -> Iterator[tuple[str, Descriptor | None]]:
-    """The digest of every image's manifest, with its entry where it stands in an index."""
-    if seen.media_type in MANIFESTS:
-        yield seen.digest, None
-    for entry in entries(seen):
-        if entry.attests is None:
-            yield entry.digest, entry
 
 
 def verify(
@@ -167,9 +98,9 @@ def _index(seen: Seen) -> Iterator[Flaw]:
 def _platforms(seen: Seen, expected: Sequence[Platform] | None) -> Iterator[Flaw]:
     found: dict[Platform, list[str]] = {}
     for digest, entry in images(seen):
-        platform = entry.platform if entry is not None else _said_by(seen, digest)
+        platform = entry.platform if entry is not None else said_by(seen, digest)
         if platform is None or not platform.known:
-            level: Level = "unknown" if entry is None and _unread(seen.configs.get(digest)) else "wrong"
+            level: Level = "unknown" if entry is None and unread(seen.configs.get(digest)) else "wrong"
             message = f"{digest} does not say which platform it is for"
             yield Flaw(check="platforms", level=level, about=digest, message=message)
             continue
@@ -264,7 +195,7 @@ def _architecture(seen: Seen) -> Iterator[Flaw]:
             level: Level = "wrong" if isinstance(read, Missing) and read.gone else "unknown"
             yield Flaw(check="architecture", level=level, about=digest, message=f"the config of {digest}: {why}")
             continue
-        built, said = _said_by(seen, digest), entry.platform if entry is not None else None
+        built, said = said_by(seen, digest), entry.platform if entry is not None else None
         if built is None:
             message = f"the config of {digest} cannot be read; build it anew"
             yield Flaw(check="architecture", level="wrong", about=digest, message=message)
@@ -283,7 +214,7 @@ def _age(seen: Seen, apart: timedelta) -> Iterator[Flaw]:
     """Images of one merge are built together: one that is much older was not built this time."""
     made: dict[str, datetime] = {}
     for digest, entry in images(seen):
-        when = _created(seen.configs.get(digest))
+        when = created(seen.configs.get(digest))
         if when is not None and when.year > 1980:  # a reproducible build has no date, or the same one everywhere
             made[str(entry.platform) if entry is not None and entry.platform else digest] = when
     newest = max(made.values(), default=None)
@@ -319,37 +250,3 @@ def _blobs(seen: Seen) -> Iterator[Flaw]:
             else:
                 level, message = "wrong", f"blob {blob.digest} of {digest} has {found} bytes, not {blob.size}"
             yield Flaw(check="blobs", level=level, about=blob.digest, message=message)
-
-
-# ------------------------------------------------------------------- reading
-
-
-def _body(read: bytes | Missing | None) -> dict[str, Any] | None:
-    if not isinstance(read, bytes):
-        return None
-    try:
-        body = json.loads(read)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def _unread(read: bytes | Missing | None) -> bool:
-    return read is None or (isinstance(read, Missing) and not read.gone)
-
-
-def _said_by(seen: Seen, digest: str) -> Platform | None:
-    """What an image's config says."""
-    body = _body(seen.configs.get(digest))
-    return Platform.of(body) if body is not None else None
-
-
-def _created(read: bytes | Missing | None) -> datetime | None:
-    body = _body(read)
-    said = body.get("created") if body else None
-    try:
-        # Go writes nanoseconds, which Python does not read.
-        when = datetime.fromisoformat(said[:19]) if isinstance(said, str) else None
-    except ValueError:
-        return None
-    return when.replace(tzinfo=UTC) if when is not None else None

@@ -12,7 +12,7 @@ from audit.image.blobs import blobs
 from audit.image.descriptor import BadDescriptor
 from audit.image.media import EVERY, INDEXES, MANIFESTS
 from audit.image.reference import Reference
-from audit.image.verified import Brought, Missing, Seen, entries, images
+from audit.image.seen import Brought, Missing, Seen, entries, images
 from audit.merging.resolving import MOST_CONFIG
 from audit.registry import Client, Garbled, NotFound, RegistryError
 

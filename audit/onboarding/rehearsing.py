@@ -10,7 +10,8 @@ from audit.errors import StepError
 from audit.image.media import INDEXES
 from audit.image.platform import Platform
 from audit.image.reference import Reference
-from audit.image.verified import Seen, entries, verify
+from audit.image.seen import Seen, entries
+from audit.image.verified import verify
 from audit.merging import Asked, Place, carry_out, choose, expect, prepare, resolve
 from audit.merging.verifying import look
 from audit.onboard import Rehearsal

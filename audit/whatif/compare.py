@@ -14,8 +14,8 @@ from audit.dockerfile import Examined, LinkChown
 from audit.fact import Fact, Facts
 from audit.facts.docker_client import DockerClient
 from audit.facts.image_store import ImageStore
+from audit.judge import judge
 from audit.model import Fleet, Host, Model, Severity, Status, Unknown, Verdict
-from audit.rule import judge
 from audit.shape import How, Prediction, predict
 from audit.whatif.breaks import OLD_MERGER, Break, Side, breaks, images_under, link_fails
 from audit.whatif.changes import Changes

@@ -34,8 +34,13 @@ def test_parts_are_described(name: str, fact: type[Fact]) -> None:
 
 def test_every_probe_is_asked_for_by_a_fact() -> None:
     """No probe is run for nothing."""
-    from audit.facts import _probes
+    from audit.facts import _probes_docker, _probes_machine
     from audit.model import Probe
 
-    declared = {value.name for value in vars(_probes).values() if isinstance(value, Probe)}
+    declared = {
+        value.name
+        for file in (_probes_docker, _probes_machine)
+        for value in vars(file).values()
+        if isinstance(value, Probe)
+    }
     assert {probe.name for probe in all_probes()} == declared

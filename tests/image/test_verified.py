@@ -12,7 +12,8 @@ import pytest
 from audit.image.media import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from audit.image.platform import Platform
 from audit.image.reference import Reference
-from audit.image.verified import CHECKS, Brought, Missing, Seen, verify
+from audit.image.seen import Brought, Missing, Seen
+from audit.image.verified import CHECKS, verify
 from tests.image.made import attestation, config, described, digest, entry, image, proof
 
 TAG = Reference.parse("registry.example/live/app:1.0")

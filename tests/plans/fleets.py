@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from audit.fact import Fact, Facts, all_facts
+from audit.judge import judge
 from audit.model import Evidence, Fleet, Host, Policy, Unknown
-from audit.rule import judge
 from audit.run import Run, SavedRun
 
 RECORDED = Path(__file__).parent.parent / "recorded" / "lab-fleet.json"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import audit.rule
+import audit.judge
 import audit.run
 from audit.fact import Fact, Facts
 from audit.facts.build_env import BuildEnv, Setting
@@ -20,6 +20,7 @@ from audit.facts.docker_client import DockerClient
 from audit.facts.engine import Engine
 from audit.facts.image_store import ImageStore
 from audit.facts.reach import Reach
+from audit.judge import judge
 from audit.model import (
     Evidence,
     Fleet,
@@ -35,7 +36,7 @@ from audit.model import (
     Unknown,
     Waiver,
 )
-from audit.rule import Check, Finding, FleetView, Result, Rule, cannot_tell, fail, judge, not_applicable, ok
+from audit.rule import Check, Finding, FleetView, Result, Rule, cannot_tell, fail, not_applicable, ok
 from audit.run import Run
 from audit.shape import Prediction
 
@@ -127,7 +128,7 @@ CHECKS = {
 def tiny_rules() -> Iterator[None]:
     """The five rules in the place of the real ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit.rule, "all_rules", lambda: CHECKS)
+        patch.setattr(audit.judge, "all_rules", lambda: CHECKS)
         patch.setattr(audit.run, "all_rules", lambda: CHECKS)
         yield
 

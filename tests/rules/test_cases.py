@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from audit.fact import Fact, Facts, all_facts
+from audit.judge import CRASHED, judge
 from audit.model import Fleet, Host, Policy, Status, Unknown, Verdict
 from audit.probe.result import Proof
-from audit.rule import CRASHED, Check, all_rules, judge
+from audit.rule import Check, all_rules
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("FA*/*.json"))

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import audit.judge
 import audit.rule
 from audit.fact import Facts
 from audit.facts.access import Access
 from audit.facts.engine import Engine
 from audit.facts.reach import Reach
+from audit.judge import CRASHED, judge
 from audit.model import (
     Evidence,
     Fleet,
@@ -36,7 +38,6 @@ from audit.model import (
     Waiver,
 )
 from audit.rule import (
-    CRASHED,
     Check,
     Finding,
     FleetView,
@@ -45,7 +46,6 @@ from audit.rule import (
     Rule,
     cannot_tell,
     fail,
-    judge,
     not_applicable,
     ok,
 )
@@ -78,7 +78,7 @@ def only(*checks: Check) -> Iterator[None]:
     """Only these rules exist, in the order of their ids."""
     found = {check.rule.id: check for check in sorted(checks, key=lambda check: check.rule.id)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit.rule, "all_rules", lambda: found)
+        patch.setattr(audit.judge, "all_rules", lambda: found)
         yield
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from audit.judge import judge
 from audit.model import Fleet, Host, Severity, Status, Verdict
-from audit.rule import judge
 from tests.rules.test_cases import facts_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
