@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit.errors import StepError, UsageError
+from audit.wire.redact import redact
 
 OLDEST = (2, 15)
 """The oldest ansible-core that the playbooks are for."""
@@ -66,7 +67,7 @@ class Ansible:
     def run(
         self, arguments: Sequence[str], tell: Callable[[str], None], *, env: Mapping[str, str] | None = None
     ) -> None:
-        """Run a playbook to its end; each line that it prints is told.
+        """Run a playbook to its end; each line that it prints is told, without what looks like a secret.
 
         Args:
             arguments: without the program's own name.
@@ -88,8 +89,9 @@ class Ansible:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
-                told.note(line.rstrip("\n"))
-                tell(line.rstrip("\n"))
+                shown = redact(line.rstrip("\n"))  # the playbooks hide what they know of; this is the second belt
+                told.note(shown)
+                tell(shown)
         code = process.wait()
         if code:
             raise StepError(told.why(code))
