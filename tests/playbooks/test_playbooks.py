@@ -139,30 +139,3 @@ def test_preflight_stops_a_rollout_with_findings_and_lets_a_clean_one_pass(lab: 
     assert "FA506" in stopped.stdout
     passed = play("preflight.yml", "-i", str(lab.inventory), "--limit", "amd64:arm64", "-e", command)
     assert passed.returncode == 0, passed.stdout
-
-
-@pytest.mark.lab
-@pytest.mark.xdist_group("lab")
-@pytest.mark.timeout(180)
-def test_a_worker_is_drained_and_put_back(lab: Lab) -> None:
-    """Out: its build unit ends and does not come back at a boot; out again changes nothing; back: it builds."""
-    worker = lab.workers["s390x"]
-    limit = ("-i", str(lab.inventory), "--limit", "s390x")
-
-    def state() -> tuple[str, ...]:
-        unit = "image-builder.service"
-        return tuple(
-            worker.sh(f"systemctl {word} {unit} || true").stdout.strip() for word in ("is-active", "is-enabled")
-        )
-
-    before = state()
-    try:
-        out = play("drain.yml", *limit)
-        assert out.returncode == 0, out.stdout
-        assert state() == ("inactive", "disabled")
-        again = play("drain.yml", *limit)
-        assert "changed=0" in again.stdout, again.stdout
-    finally:
-        back = play("drain.yml", *limit, "-e", "drain=back")
-    assert back.returncode == 0, back.stdout
-    assert state() == ("active", "enabled") == before
