@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from audit.cli.app import run
+from audit.onboarding import applying
 from tests.lab import Lab, Worker, leaks, states
 from tests.playbooks.repack import source_of
 from tests.playbooks.test_remedies_lab import OURS
+from tests.test_probe_lab import left_on
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(400), pytest.mark.xdist_group("lab")]
 
@@ -153,3 +155,42 @@ def test_without_a_registry_nothing_is_proved(said: Any, monkeypatch: pytest.Mon
     assert not found["ready"]
     assert steps(out)["proof"] == steps(out)["merge"] == "unknown"
     assert any("name a registry with --registry" in step["text"] for step in found["steps"])
+
+
+def test_a_worker_that_goes_away_in_the_middle(said: Any, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reboots while the playbook runs: the task is named, and that no builds run; the same command later goes on.
+
+    What it proves the worker with is gone afterwards, although the service that it read the environment of was stopped.
+    """
+    worker = lab.workers["riscv64"]
+    real, gone = applying.Ansible.run, list[str]()
+
+    def run_and_vanish(self: applying.Ansible, words: list[str], tell: Any, **more: Any) -> None:
+        def watch(line: str) -> None:
+            tell(line)
+            if "--check" not in words and line.startswith("TASK [Write the variables]") and not gone:
+                gone.append(line)
+                worker.sh("systemctl stop ssh.service; pkill -KILL sshd; true")
+
+        real(self, words, watch, **more)
+
+    monkeypatch.setattr(applying.Ansible, "run", run_and_vanish)
+    words = ("onboard", "riscv64", "--yes", "-q", "--apply", "--fail-on", "warning")
+    with ExitStack() as stack:
+        for path in OURS:
+            stack.enter_context(states.kept(worker, path, states.RESTART_BUILDS))
+        try:
+            code, out, err = said(*words)
+        finally:
+            worker.sh("systemctl reset-failed; systemctl start ssh.service")
+        assert gone
+        assert (code, out) == (5, ""), err
+        assert "could not reach the machine at the task" in err
+        assert "its build unit stays stopped, and it is safe to run again" in err
+        assert err.count("\n") == 1
+        serves = "systemctl is-active image-builder; systemctl is-enabled image-builder"
+        assert worker.sh(serves, check=False).stdout == "inactive\ndisabled\n"
+        code, out, err = said(*words)
+        assert "changed: FA404: mended\nchanged: FA405: mended\n" in out, out + err
+        assert worker.sh(serves).stdout == "active\nenabled\n"
+        assert left_on(worker) == ""

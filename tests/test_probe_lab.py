@@ -132,6 +132,22 @@ def test_the_build_cache_keeps_no_layer_of_ours(lab: Lab, probe: Callable[..., P
     assert {what for _, what in records() - before if "COPY" in what or "fleet-audit" in what} == set()
 
 
+def test_a_service_without_a_home(lab: Lab, probe: Callable[..., Probed], login: list[str]) -> None:
+    """A unit that names no user has no HOME; docker then takes the one of passwd: its plugins count, its notes go."""
+    worker = lab.workers["riscv64"]
+    drop_in, folder = "/etc/systemd/system/image-builder.service.d/no-user.conf", "/root/.docker/buildx"
+    worker.sh(f"rm -rf {folder}")
+    with states.file(worker, drop_in, "[Service]\nUser=\n", after=states.RESTART_BUILDS):
+        environment = worker.sh("cat /proc/$(systemctl show -P MainPID image-builder)/environ").stdout
+        assert "LANG=" in environment
+        assert "HOME=" not in environment
+        seen = probe(*login, "riscv64")
+        assert seen.code == 0, seen.out + seen.err
+        assert seen.hosts["riscv64"]["ways"][0]["arrived"]["kind"] == "index"
+        assert left_on(worker) == ""
+        assert worker.sh(f"ls -A {folder} 2>&1", check=False).stdout.strip().endswith("No such file or directory")
+
+
 def test_every_usual_way_agrees(probe: Callable[..., Probed], login: list[str]) -> None:
     """Legacy builder, attestations on, off and refused, --push: on a worker of each store; the scanner is not here."""
     seen = probe(*login, "--all-ways", "riscv64", "s390x")

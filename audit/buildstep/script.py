@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from audit.engines.build import Command, Read
 from audit.model import Model
+from audit.posix import HOME
 
 LOGIN = "docker/config.json"
 """The private docker configuration, below the folder."""
@@ -77,11 +78,11 @@ printf '%s\n' "$was" >"$d/was" || refuse "there is no room in $d"
 
 _LOGIN = r"""
 mkdir "$d/docker"
-c=${DOCKER_CONFIG:-${HOME:-/}/.docker}
+@HOME@c=${DOCKER_CONFIG:-${h:-/}/.docker}
 for f in contexts cli-plugins buildx; do [ ! -e "$c/$f" ] || ln -s "$c/$f" "$d/docker/$f"; done
 context=$(soon docker context inspect --format '{{.Name}}' 2>/dev/null)
 login() { env DOCKER_CONFIG="$d/docker" ${context:+"DOCKER_CONTEXT=$context"} "$@"; }
-"""
+""".replace("@HOME@", HOME)
 
 _UNDO = r"""
 left=0

@@ -1,4 +1,8 @@
-"""Which host key of a machine is believed: by its fingerprint, by whom ssh believes, or by a person who looks."""
+"""Which host key of a machine is believed: by its fingerprint, by whom ssh believes, or by a person who looks.
+
+Where DNS was to be asked and its authenticated SSHFP records name another key, nobody but a person who has compared the
+very fingerprint is believed: two who ought to know it contradict each other.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from audit.onboard import Identity
 if TYPE_CHECKING:
     from audit.run import SavedRun
     from audit.snapshot import Snapshot
+    from audit.wire.sshfp import Wish, Word
 
 Ask = Callable[["str | None"], "SavedRun"]
 """Asks the machine, and all that it is compared with; the machine is known by this key from then on, if it shows it."""
@@ -32,6 +37,7 @@ class Believer:
         fingerprint: that was given on the command line.
         first_use: the key of a machine that was never known is taken.
         may_ask: somebody sits there.
+        noted: what DNS said of a key when the machine showed it, and whether it may be taken by that.
     """
 
     host: Host
@@ -39,6 +45,7 @@ class Believer:
     fingerprint: str | None = None
     first_use: bool = False
     may_ask: bool = False
+    noted: Callable[[str], tuple[Word, Wish] | None] = lambda _: None
 
     def identity(self, ask: Ask, earlier: Snapshot | None) -> tuple[Identity, SavedRun | None]:
         """The host key, and what all that were asked said once it is believed.
@@ -62,14 +69,15 @@ class Believer:
         if "revoked" in mine.detail:
             return Identity("revoked", key=key, since=since), None
         changed = mine.outcome is Outcome.HOSTKEY_CHANGED
+        dns = self._dns(key)
         how = self.who(key, changed=changed)
         if how is None:
-            return Identity("changed" if changed else "new", key=key, old=known, since=since), None
+            return Identity("changed" if changed else "new", key=key, old=known, since=since, dns=dns), None
         saved = ask(key)
         mine = saved.evidence.hosts[self.host.name]
         if mine.host_key != key or mine.outcome in (Outcome.HOSTKEY, Outcome.HOSTKEY_CHANGED):
             return Identity("unreachable", detail=f"its key was not taken: {mine.detail}", since=since), None
-        return Identity("accepted", key=key, old=known, how=how, since=since), saved
+        return Identity("accepted", key=key, old=known, how=how, since=since, dns="" if dns == how else dns), saved
 
     def who(self, key: str, *, changed: bool) -> str | None:
         """Who says that this key is right; None: nobody.
@@ -86,16 +94,25 @@ class Believer:
             return "its fingerprint was given"
         from audit.wire.vouching import vouched
 
-        if (by := vouched(self.host, key, self.known_hosts)) is not None:
-            return by
-        if self.first_use and not changed:
-            return "taken at first use, nobody has compared it"
+        word, wish = self.noted(key) or (None, "no")
+        if word is None or word.said != "other":
+            if (by := vouched(self.host, key, self.known_hosts)) is not None:
+                return by
+            if word is not None and word.said == "vouched" and wish == "yes":
+                return word.text
+            if self.first_use and not changed:
+                return "taken at first use, nobody has compared it"
         return self._typed(key, changed=changed) if self.may_ask else None
+
+    def _dns(self, key: str) -> str:
+        noted = self.noted(key)
+        return noted[0].text if noted is not None else ""
 
     def _typed(self, key: str, *, changed: bool) -> str | None:
         which = "another one than before" if changed else "new"
         for line in (
             f"{self.host.name} shows the host key {key}, which is {which}.",
+            *filter(None, [self._dns(key)]),
             "On its own console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         ):
             print(f"fleet-audit: {inert.terminal(line)}", file=sys.stderr)

@@ -32,6 +32,10 @@ def onboard(
         bool,
         typer.Option("--trust-first-use", help="Take the key of a host that was never known; never a changed one."),
     ] = False,
+    trust_sshfp: Annotated[
+        bool,
+        typer.Option("--trust-sshfp", help="Take the key that DNS vouches for, as VerifyHostKeyDNS yes in ssh_config."),
+    ] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Run the playbooks for what is to be done: shown first, then asked.")
     ] = False,
@@ -90,8 +94,8 @@ def onboard(
         raise UsageError("--fail-on never: then every machine were ready; write note, warning or error")
     asked = onboarding.Asked(
         name=host, like=like, pool=pool, fingerprint=_fingerprint(accept_host_key), first_use=trust_first_use,
-        apply=apply, yes=yes, merge_with=tuple(merge_with or ()), playbooks=playbooks, baseline=baseline, quiet=quiet,
-        verbose=verbose,
+        sshfp=trust_sshfp, apply=apply, yes=yes, merge_with=tuple(merge_with or ()), playbooks=playbooks,
+        baseline=baseline, quiet=quiet, verbose=verbose,
     )  # fmt: skip
     style = style_of(settings.color, verbose, settings.fail_on)
     found, code = onboarding.run(asked, settings, style)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from audit.probe.report import Report
     from audit.probing import Target
     from audit.reports._style import Style
+    from audit.wire import Dns
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Asked:
     pool: str | None
     fingerprint: str | None
     first_use: bool
+    sshfp: bool
     apply: bool
     yes: bool
     merge_with: tuple[str, ...]
@@ -92,6 +94,7 @@ class _One:
         self.merged = settings.registry is not None and not asked.merge_with
         self.fleet = companions.asked(fleet, host, like=asked.like, pool=asked.pool, merged=self.merged)
         self.stopped: list[int] = []
+        self.dns: Dns | None = None
         self.recorded: str | None = None
         self.sources = checking.inventory_of(settings)
 
@@ -114,10 +117,13 @@ class _One:
 
     def look(self) -> Onboarding:
         """Every step once."""
+        from audit.wire import Dns
+
         begun = datetime.now(UTC)
+        self.dns = Dns(judged=(self.host.address, self.host.port), always=self.asked.sshfp)
         believer = Believer(
             self.host, self.settings.known_hosts, fingerprint=self.asked.fingerprint, first_use=self.asked.first_use,
-            may_ask=sys.stdin.isatty() and not self.asked.yes,
+            may_ask=sys.stdin.isatty() and not self.asked.yes, noted=self.dns.noted,
         )  # fmt: skip
         identity, saved = believer.identity(self.ask_trusting, self.earlier)
         seen = Seen(host=self.host, identity=identity, asked=begun, fail_on=self.settings.fail_on, offers=self.offers())  # type: ignore[arg-type]  # never was refused
@@ -138,7 +144,7 @@ class _One:
         from audit.wire import Trusted
 
         trusted = Trusted(self.host.address, self.host.port, key) if key is not None else None
-        options = replace(checking.wire_options(self.settings), trusted=trusted)
+        options = replace(checking.wire_options(self.settings), trusted=trusted, dns=self.dns)
         asked = self.asked
         return checking.ask(self.fleet, options, quiet=asked.quiet, verbose=asked.verbose, stopped=self.stopped)
 

@@ -7,6 +7,7 @@ filtered here, on the worker: only allow-listed names, keys and flags keep their
 from __future__ import annotations
 
 from audit.model import BUILD_VARIABLES
+from audit.posix import HOME
 
 ENV_NAMES = BUILD_VARIABLES
 """Variables whose values may leave a worker and count as settings of a build."""
@@ -151,16 +152,16 @@ esac
 # Sets c to docker's configuration folder, j to its config.json without secrets, x to the folders that it adds for
 # plugins; tells where it may not be read.
 CLIENT_CONFIG = r"""
-c=${DOCKER_CONFIG:-${HOME:+$HOME/.docker}}
+@HOME@c=${DOCKER_CONFIG:-${h:+$h/.docker}}
 f=$c/config.json j= denied=
 if [ -z "$c" ]; then :
 elif [ -r "$f" ]; then j=$(awk -v keep='@CLIENT_KEYS@' '@JSON_FILTER@' "$f") || j='no awk'
-else for o in "${HOME:-/}" "$c"; do [ ! -d "$o" ] || [ -x "$o" ] || denied=yes; done; [ ! -e "$f" ] || denied=yes
+else for o in "${h:-/}" "$c"; do [ ! -d "$o" ] || [ -x "$o" ] || denied=yes; done; [ ! -e "$f" ] || denied=yes
 fi
 [ -z "$denied" ] || echo "config-denied $f"
 x=
 case $j in *'"cliPluginsExtraDirs"'*) x=${j#*'"cliPluginsExtraDirs"'}; x=${x#*\[}; x=${x%%\]*} ;; esac
-"""
+""".replace("@HOME@", HOME)
 
 # Sets the positional parameters to every docker-buildx, in docker's order; one file under two names counts once.
 PLUGIN_COPIES = r"""

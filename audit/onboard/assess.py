@@ -8,7 +8,7 @@ from audit import summary
 from audit.drift import told
 from audit.drift.model import Node
 from audit.model import Unknown
-from audit.onboard.judged import RANK, judged, todo
+from audit.onboard.judged import hinders, judged, todo
 from audit.onboard.model import STEPS, Onboarding, Step, StepId, Todo
 from audit.onboard.seen import Seen
 from audit.rule import Member
@@ -48,7 +48,7 @@ def assess(seen: Seen) -> Onboarding:
 
 
 def _blocks(seen: Seen, one: Todo) -> bool:
-    return one.severity == "unknown" or RANK[one.severity] >= RANK[seen.fail_on]
+    return one.severity == "unknown" or hinders(seen, one.rule, one.severity)
 
 
 # ---------------------------------------------------------------- identity
@@ -57,6 +57,7 @@ def _blocks(seen: Seen, one: Todo) -> bool:
 def _identity(seen: Seen) -> Step:
     one = seen.identity
     old = tuple(f"known until now: {key}" for key in one.old)
+    dns = (one.dns,) if one.dns else ()
     since = (f"the last check that reached it: {one.since}",) if one.since else ()
     match one.state:
         case "known":
@@ -64,12 +65,14 @@ def _identity(seen: Seen) -> Step:
         case "accepted":
             how = f"; {one.how}" if one.how else ""
             text = f"its host key was taken into known_hosts: {one.key}{how}"
-            return Step(id="identity", state="ok", text=text, lines=(*old, *since))
+            return Step(id="identity", state="ok", text=text, lines=(*dns, *old, *since))
         case "new":
-            return Step(id="identity", state="todo", text=f"no key is known for it; it shows {one.key}", lines=since)
+            return Step(
+                id="identity", state="todo", text=f"no key is known for it; it shows {one.key}", lines=(*dns, *since)
+            )
         case "changed":
             text = f"it shows another host key than the one known: {one.key}"
-            return Step(id="identity", state="todo", text=text, lines=(*old, *since))
+            return Step(id="identity", state="todo", text=text, lines=(*dns, *old, *since))
         case "revoked":
             return Step(id="identity", state="todo", text=f"it shows a host key that is marked as revoked: {one.key}")
         case "unreachable":

@@ -74,8 +74,16 @@ def _said(name: str, one: Member) -> str:
     return _FINE.get(name, _ALL)
 
 
+def hinders(seen: Seen, rule: str | None, severity: str) -> bool:
+    """Whether a finding keeps the machine from being ready.
+
+    A build unit that does not run always does, whatever its severity: so a playbook that was cut off leaves a worker.
+    """
+    return rule == "FA405" or RANK[severity] >= RANK[seen.fail_on]
+
+
 def _worst(seen: Seen, found: list[Verdict]) -> State:
-    if any(one.status is Status.FAIL and RANK[str(one.severity)] >= RANK[seen.fail_on] for one in found):
+    if any(one.status is Status.FAIL and hinders(seen, one.rule, str(one.severity)) for one in found):
         return "todo"
     if any(one.status is Status.UNKNOWN and RANK[str(one.severity)] >= RANK[seen.fail_on] for one in found):
         return "unknown"

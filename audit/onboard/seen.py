@@ -26,6 +26,7 @@ class Identity:
         how: who vouched for a key that was taken now.
         since: what the last check knew of it: ``2026-05-30 12:00 UTC``; empty: there was none.
         detail: why it was not reached.
+        dns: what DNS said of the key, where it was to be asked.
     """
 
     state: Literal["known", "accepted", "new", "changed", "revoked", "unreachable"]
@@ -34,6 +35,7 @@ class Identity:
     how: str = ""
     since: str = ""
     detail: str = ""
+    dns: str = ""
 
     @property
     def trusted(self) -> bool:

@@ -20,6 +20,8 @@ _VERSION = re.compile(r"\[core (\d+)\.(\d+)")
 _TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*)\] \**$")
 _FAILED = re.compile(r"^(?:fatal|failed): \[[^\]]*\]: (?P<what>[A-Z!]+)[^{]*(?P<detail>.*)$")
 _UNREACHABLE = 4
+_DRAINED = "Keep it from starting at a boot"
+"""The task of drain.yml with which a worker leaves service; it is put back only after the last remedy."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,14 @@ class _Told:
 
     task: str = ""
     failed: str = ""
+    drained: bool = False
 
     def note(self, line: str) -> None:
         """Look at a line."""
         if task := _TASK.match(line):
             if not self.failed:
                 self.task = task["name"]
+                self.drained |= self.task == _DRAINED
         elif (failed := _FAILED.match(line)) and not self.failed:
             self.failed = _message(failed["detail"]) or failed["what"].rstrip("!").lower()
 
@@ -117,8 +121,9 @@ class _Told:
         where = f" at the task `{self.task}`" if self.task else ""
         what = "could not reach the machine" if code == _UNREACHABLE else "stopped"
         said = f": {self.failed}" if self.failed else f" (exit code {code})"
+        stays = "stays done, its build unit stays stopped" if self.drained else "stays done"
         return (
-            f"the playbook {what}{where}{said}; what was done before it stays done, and it is safe to run again: "
+            f"the playbook {what}{where}{said}; what was done before it {stays}, and it is safe to run again: "
             "the same command goes on from there"
         )
 

@@ -26,6 +26,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from audit.model import Model
+from audit.posix import HOME
 from audit.probe import tar
 from audit.probe.ways import Way
 
@@ -43,7 +44,7 @@ tail_of() { # tail_of PREFIX: the last lines of the log
   tail -n 20 "$d/log" | tr -c '[:print:]\n' ' ' | cut -c 1-600 | while IFS= read -r l; do rec "$1 $l"; done
 }
 command -v docker >/dev/null || { rec 'X there is no docker command'; exit 3; }
-b=${BUILDX_CONFIG:-${DOCKER_CONFIG:-${HOME:-/}/.docker}/buildx}
+b=${BUILDX_CONFIG:-${DOCKER_CONFIG:-${h:-/}/.docker}/buildx}
 new=; [ -e "$b" ] || new=$b; [ -e "${b%/*}" ] || new=${b%/*}
 mkdir "$d" || { rec "X the folder $d cannot be made"; exit 3; }
 [ -z "$new" ] || printf '%s\n' "$new" >"$d/new"
@@ -106,7 +107,7 @@ rec() { printf 'FP%s %s\n' "$n" "$*" >&3; }
 [ -e "$d" ] || exit 0
 soon() { if command -v timeout >/dev/null; then timeout -k 2 10 "$@"; else "$@"; fi; }
 left=0
-b=${BUILDX_CONFIG:-${DOCKER_CONFIG:-${HOME:-/}/.docker}/buildx}
+b=${BUILDX_CONFIG:-${DOCKER_CONFIG:-${h:-/}/.docker}/buildx}
 # An engine may come to the end of a build after its client has gone: so it is looked at until nothing more turns up.
 quiet=0 i=0
 want=1; [ "$1" != yes ] || want=3
@@ -139,7 +140,7 @@ for g in "$b"/refs/*; do
   rm -f $found
 done
 if read -r new <"$d/new"; then
-  rm -f "$b/.lock" "$b/.buildNodeID" "$b"/activity/*
+  rm -f "$b/.lock" "$b/.buildNodeID" "$b/current" "$b"/activity/*
   rmdir "$b"/refs/*/* "$b"/refs/* "$b/refs" "$b/activity" "$b/instances" "$b/defaults" "$b"
   [ "$new" = "$b" ] || { rm -f "$new/.token_seed" "$new/.token_seed.lock"; rmdir "$new"; }
 fi
@@ -188,7 +189,7 @@ def do_script(work: Work) -> str:
     lines = [
         _assignments(work),
         f"link={link} ways={len(work.ways)} registry={shlex.quote(work.registry or '')}",
-        _BEGIN.replace("@MOST_HEX@", str(MOST_HEX)),
+        HOME + _BEGIN.replace("@MOST_HEX@", str(MOST_HEX)),
         *(_way(work, number, way) for number, way in enumerate(work.ways)),
         f"linktag={shlex.quote(work.link_tag)}",
         f"link_of {shlex.join(_command(work.ways[0], work.ways[0].builder_flags))}",
@@ -199,7 +200,7 @@ def do_script(work: Work) -> str:
 
 def undo_script(work: Work) -> str:
     """What removes everything again, however far `do_script` came; says what it could not."""
-    return f"{_assignments(work)}\n{_UNDO}"
+    return f"{_assignments(work)}\n{HOME}{_UNDO}"
 
 
 def _assignments(work: Work) -> str:

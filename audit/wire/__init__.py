@@ -7,8 +7,8 @@
     redact          cut secrets out of a text; everything that leaves this room has been through it
 
 Inside: `script` (body.sh) is what runs there, `frames` reads it back, `answers` makes evidence of it; `sshconfig`,
-`hostkeys`, `identities` say how to reach a host; `dial`, `transport`, `network` (jump hosts) and `local` do it;
-`clocks` and `pool` keep the time and the order; `failures` is the one place where others' exceptions become ours.
+`hostkeys`, `sshfp`, `identities` say how to reach a host; `dial`, `transport`, `network` (jump hosts) and `local` do
+it; `clocks` and `pool` keep the time and the order; `failures` is the one place where others' exceptions become ours.
 """
 
 from __future__ import annotations
@@ -17,5 +17,6 @@ from audit.wire.options import Event, Trusted, WireOptions
 from audit.wire.pool import collect
 from audit.wire.redact import redact
 from audit.wire.script import ALLOWED, build_script, script_hash
+from audit.wire.sshfp import Dns
 
-__all__ = ["ALLOWED", "Event", "Trusted", "WireOptions", "build_script", "collect", "redact", "script_hash"]
+__all__ = ["ALLOWED", "Dns", "Event", "Trusted", "WireOptions", "build_script", "collect", "redact", "script_hash"]

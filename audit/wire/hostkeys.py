@@ -16,8 +16,10 @@ from audit.model import Outcome
 from audit.wire.clocks import Once
 from audit.wire.failures import WireError
 from audit.wire.knownhosts import append, replace_key
+from audit.wire.nameservers import LIMIT
 from audit.wire.options import HostKeys, Trusted
 from audit.wire.sshconfig import Route
+from audit.wire.sshfp import Dns, Word
 
 ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ssh-ed25519": ("ssh-ed25519",),
@@ -111,9 +113,18 @@ def fingerprint(blob: bytes) -> str:
 class HostKeyCheck:
     """The policy of a run; safe to use from many threads."""
 
-    def __init__(self, mode: HostKeys, override: Path | None, trusted: Trusted | None = None) -> None:
-        """`override`, where given, is read instead of ssh's own files; `trusted` is believed of its one host."""
-        self.mode, self._trusted = mode, trusted
+    def __init__(
+        self, mode: HostKeys, override: Path | None, trusted: Trusted | None = None, dns: Dns | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            mode: see `WireOptions`.
+            override: read instead of ssh's own files.
+            trusted: believed of its one host.
+            dns: asked for SSHFP records.
+        """
+        self.mode, self._trusted, self._dns = mode, trusted, dns or Dns()
         self._override = str(override.expanduser()) if override is not None else None
         self._files: Once[str, _File] = Once()
         self._writing = threading.Lock()
@@ -141,8 +152,18 @@ class HostKeyCheck:
         kinds = sorted(ALGORITHMS, key=lambda kind: kind not in have)
         return tuple(algorithm for kind in kinds for algorithm in ALGORITHMS[kind])
 
-    def check(self, route: Route, kind: str, blob: bytes, known: Sequence[Known]) -> None:
+    def check(self, route: Route, kind: str, blob: bytes, known: Sequence[Known], seconds: float = LIMIT) -> None:
         """Believe the key that a server showed, or not.
+
+        DNS is asked only of a key that known_hosts does not have, and only where ssh_config wants it. It vouches for
+        the key of a host that is not known, for this connection; never for another one than is known.
+
+        Args:
+            route: to the server.
+            kind: the key's type.
+            blob: the key.
+            known: what `known` found.
+            seconds: that are left for DNS.
 
         Raises:
             WireError: HOSTKEY where the server is not known, HOSTKEY_CHANGED where it was another one.
@@ -157,6 +178,8 @@ class HostKeyCheck:
         if self._trusted is not None and self._trusted.covers(route.alias, route.port, shown):
             self._trust(route, kind, blob, plain)
             return
+        word = self._dns.word(route, kind, blob, seconds) if self.mode != "pinned" else None
+        heard = f"; {word.text}" if word is not None else ""
         others = [entry for entry in plain if entry.kind == kind] or plain
         name = route.known_as
         file = self.files(route)[0] if self.files(route) else "~/.ssh/known_hosts"
@@ -165,29 +188,37 @@ class HostKeyCheck:
             raise _refused(
                 Outcome.HOSTKEY_CHANGED,
                 f"the host key changed: {old.place} has {old.kind} {fingerprint(old.blob)}, the server now shows "
-                f"{kind} {shown}. Was the machine reinstalled? Compare on its console with `ssh-keygen -lf "
+                f"{kind} {shown}{heard}. Was the machine reinstalled? Compare on its console with `ssh-keygen -lf "
                 f"/etc/ssh/ssh_host_{_file_word(kind)}_key.pub`; only if it is the same, forget the old key with "
                 f"`ssh-keygen -f {old.place.rpartition(':')[0]} -R '{name}'` and accept the new one",
                 shown,
             )
+        if self._believed(word, route):
+            if self.mode == "accept-new":
+                self._accept(file, name, kind, blob)
+            return
         authority = next((entry for entry in known if entry.marker == "@cert-authority"), None)
         if authority is not None:
             raise _refused(
                 Outcome.HOSTKEY,
                 f"only a host certificate authority vouches for it ({authority.place}); fleet-audit cannot check that: "
-                f"add the server's own key, {kind} {shown}, to {file}",
+                f"add the server's own key, {kind} {shown}, to {file}{heard}",
                 shown,
             )
-        if self.mode == "accept-new":
+        if self.mode == "accept-new" and (word is None or word.said != "other"):
             self._accept(file, name, kind, blob)
             return
-        advice = (
-            f"add it to {file}"
-            if self.mode == "pinned"
-            else f"compare it on its console, then `ssh-keyscan -p {route.port} {route.hostname} >> {file}`, "
-            "or accept new hosts with --host-keys accept-new"
-        )
-        raise _refused(Outcome.HOSTKEY, f"{name} is not a known host; it shows {kind} {shown}: {advice}", shown)
+        advice = f"add it to {file}"
+        if self.mode != "pinned":
+            advice = f"compare it on its console, then `ssh-keyscan -p {route.port} {route.hostname} >> {file}`"
+        if self.mode == "strict" and not heard:
+            advice += ", or accept new hosts with --host-keys accept-new"
+        raise _refused(Outcome.HOSTKEY, f"{name} is not a known host; it shows {kind} {shown}{heard}: {advice}", shown)
+
+    def _believed(self, word: Word | None, route: Route) -> bool:
+        """Whether what DNS says is enough: the operator wants it so, and nobody else judges this host."""
+        vouched = word is not None and word.said == "vouched"
+        return vouched and self._dns.wish(route) == "yes" and not self._dns.judges(route)
 
     def _trust(self, route: Route, kind: str, blob: bytes, plain: Sequence[Known]) -> None:
         path = Path(self.files(route)[0] if self.files(route) else "~/.ssh/known_hosts").expanduser()

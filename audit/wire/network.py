@@ -92,7 +92,7 @@ class Network:
         """Nothing is read or connected to before it is needed."""
         self.options = options
         self.config = SshConfig()
-        self.check = HostKeyCheck(options.host_keys, options.known_hosts, options.trusted)
+        self.check = HostKeyCheck(options.host_keys, options.known_hosts, options.trusted, options.dns)
         self.identities = Identities()
         self.watchdog = Watchdog()
         self.stopped = threading.Event()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from audit.errors import UsageError
+
+if TYPE_CHECKING:
+    from audit.wire.sshfp import Dns
 
 HostKeys = Literal["strict", "accept-new", "pinned"]
 Phase = Literal["resolve", "connect", "hostkey", "auth", "probe", "done"]
@@ -56,11 +59,13 @@ class WireOptions:
         auth: limit of the login.
         probe: limit of the script; None: what is left of the host's.
         host: limit of everything on one host, once its turn has come; `Host.timeout` goes before it.
-        host_keys: ``strict`` believes known keys only; ``accept-new`` also writes down the key of a host never seen
-            before; ``pinned`` believes only the file `known_hosts`.
+        host_keys: ``strict`` believes known keys, and of a host that is not known one that DNS vouches for, where
+            ssh_config has VerifyHostKeyDNS yes; ``accept-new`` also writes down the key of a host never seen before;
+            ``pinned`` believes only the file `known_hosts`.
         known_hosts: read instead of ssh's own files.
         trusted: a fingerprint that somebody has compared, and whose it is: that host is known by it from now on, and
             by no other one.
+        dns: who is asked for SSHFP records; None: the system's name servers.
         unauthenticated: logins under way at once, per address and per jump host (sshd's MaxStartups).
         jitter: the largest pause before a connection that has to be tried again.
     """
@@ -74,6 +79,7 @@ class WireOptions:
     host_keys: HostKeys = "strict"
     known_hosts: Path | None = None
     trusted: Trusted | None = None
+    dns: Dns | None = None
     unauthenticated: int = 8
     jitter: float = 0.5
 

@@ -21,11 +21,14 @@ from audit.model import Host, Outcome
 from audit.wire.clocks import Once
 from audit.wire.failures import WireError
 from audit.wire.redact import one_line
+from audit.wire.sshfp import Wish
 
 _LATE = ("proxycommand", "identityfile", "certificatefile", "localcommand", "remotecommand", "controlpath", "setenv")
 """Keywords whose tokens ssh leaves to be expanded later, and so do we."""
 _DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 _SSH_TIMEOUT = 20.0
+_WISHES: dict[str, Wish] = {"yes": "yes", "true": "yes", "ask": "ask"}
+"""VerifyHostKeyDNS as ``ssh -G`` prints it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Route:
         proxy_command: instead of a TCP connection, expanded.
         known_hosts: files, the one to write to first.
         host_key_alias: name for known_hosts instead of the address.
+        verify_dns: VerifyHostKeyDNS: ``no``, ``ask`` or ``yes``.
         config_args: ssh arguments that hops inherit.
     """
 
@@ -64,6 +68,7 @@ class Route:
     proxy_command: str | None = None
     known_hosts: tuple[str, ...] = ()
     host_key_alias: str | None = None
+    verify_dns: Wish = "no"
     config_args: tuple[str, ...] = ()
 
     @property
@@ -220,6 +225,7 @@ class SshConfig:
             proxy_command=expand(command) if command else None,
             known_hosts=tuple(file for line in known for file in _split_paths(line) if file != "none"),
             host_key_alias=alias,
+            verify_dns=_WISHES.get((one("verifyhostkeydns") or "no").lower(), "no"),
             config_args=_for_hops(args),
         )
 

@@ -122,7 +122,7 @@ class Connection:
         key = transport.get_remote_server_key()
         blob = key.asbytes()
         self.host_key = fingerprint(blob)
-        check.check(route, key.get_name(), blob, known)
+        check.check(route, key.get_name(), blob, known, clock.left)
 
     def log_in(self, user: str, identities: Sequence[Identity], unusable: Sequence[str], clock: Clock) -> None:
         """Log in with the first of these keys that the server takes.

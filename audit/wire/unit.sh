@@ -57,6 +57,7 @@ if [ -n "$fa_unit" ]; then
 	me=$(id -un)
 	[ "$load" != loaded ] || {
 		source=unit
+		login=$user # systemd sets HOME only where the unit names a user, root too
 		: "${user:=root}"
 		case $pid in '' | 0) ;; *)
 			# Newlines inside a value become ^A, which keep() refuses; the NULs become the newlines.
@@ -65,7 +66,7 @@ if [ -n "$fa_unit" ]; then
 		if [ "$source" = unit ]; then
 			vars=$(soon systemctl show-environment)
 			home=$(getent passwd "$user"); home=${home%:*}; home=${home##*:}
-			[ "$user" = root ] || [ -z "$home" ] || vars="$vars${nl}HOME=$home"
+			[ -z "$login" ] || [ -z "$home" ] || vars="$vars${nl}HOME=$home"
 		fi
 		each_line "$vars" keep
 		[ "$source" = process ] || {

@@ -60,6 +60,13 @@ printf '%s\n' 'fatal: [w]: FAILED! => {"changed": false, "msg": "Could not get l
 printf '%s\n' "RUNNING HANDLER [Read the units again] ****"
 exit 2
 """
+OUT = r"""
+printf '%s\n' "TASK [Keep it from starting at a boot] ****"
+printf '%s\n' "changed: [w]"
+printf '%s\n' "TASK [Write the variables] ****"
+printf '%s\n' 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Connection refused", "unreachable": true}'
+exit 4
+"""
 GONE = r"""
 printf '%s\n' "TASK [Ask what kind of machine it is] ****"
 printf '%s\n' 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect", "unreachable": true}'
@@ -72,9 +79,10 @@ exit 4
     [
         (HALF, r"stopped at the task `Install the package`: Could not get lock /var/lib/dpkg/lock It is held; "),
         (GONE, r"could not reach the machine at the task `Ask what kind of machine it is`: Failed to connect; "),
+        (OUT, r"`Write the variables`: Connection refused; .* stays done, its build unit stays stopped, and"),
         ("exit 250", r"the playbook stopped \(exit code 250\); "),
     ],
-    ids=["half-way", "unreachable", "silent"],
+    ids=["half-way", "unreachable", "out-of-service", "silent"],
 )
 def test_it_fails_half_way(program: Path, script: str, words: str) -> None:
     """The task, what was said, that what was done stays, and that it is safe to run again."""
@@ -85,6 +93,11 @@ def test_it_fails_half_way(program: Path, script: str, words: str) -> None:
     assert "it is safe to run again" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert all("\n" not in line for line in lines)
+
+
+def test_the_task_that_takes_a_worker_out_is_there() -> None:
+    """The name by which we know that a worker was taken out of service is drain.yml's."""
+    assert f"- name: {applying._DRAINED}\n" in (BOOKS / "drain.yml").read_text(encoding="utf-8")
 
 
 def test_the_folder_of_the_playbooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

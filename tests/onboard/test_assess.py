@@ -121,6 +121,16 @@ def test_the_severity_that_is_an_obstacle() -> None:
     assert not strict.ready
 
 
+def test_a_build_unit_that_does_not_run_is_an_obstacle() -> None:
+    """It is a warning of the fleet's check; but a worker that was left out of service is not ready."""
+    stopped = RECORDED.read_text(encoding="utf-8").replace("ActiveState=active", "ActiveState=inactive")
+    whole = flow.judged(SavedRun.parse(stopped, "stopped"))
+    found = assess(seen("amd64", part(whole, [whole.hosts["amd64"]])))
+    assert "FA405" in {todo.rule for todo in found.todo}
+    assert not found.ready
+    assert states(found)["unit"] == "todo"
+
+
 def test_what_cannot_be_told_is_an_obstacle() -> None:
     """A login without the right to the socket: reach is to be mended, the rest is unknown; nothing is fine."""
     found = assess(seen("bookworm-nosocket", run("bookworm-nosocket")))

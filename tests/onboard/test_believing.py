@@ -14,6 +14,7 @@ from audit.errors import UsageError
 from audit.model import Evidence, Fleet, Host, HostEvidence, Outcome
 from audit.onboard import Identity
 from audit.run import SavedRun
+from audit.wire.sshfp import Wish, Word
 
 KEY, OTHER = "SHA256:" + "k" * 43, "SHA256:" + "o" * 43
 HOST = Host(name="w", address="127.0.0.1")
@@ -92,3 +93,38 @@ def test_a_login_that_is_refused_is_no_question_of_identity() -> None:
     identity, saved = believed(Machine(Outcome.AUTH, KEY))
     assert identity.state == "known"
     assert saved is not None
+
+
+def noted(said: str, wish: Wish = "yes") -> dict[str, Any]:
+    """DNS that was asked for the key and said this."""
+    word = Word(said, f"DNS said {said}")  # type: ignore[arg-type]  # one of its three
+    return {"noted": lambda key: (word, wish) if key == KEY else None}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.HOSTKEY, Outcome.HOSTKEY_CHANGED])
+def test_a_key_that_dns_vouches_for(outcome: Outcome) -> None:
+    """It is taken, also instead of another one, where the operator wants it; else it is only shown."""
+    machine = Machine(outcome, KEY)
+    identity, _ = believed(machine, **noted("vouched"))
+    assert (identity.state, identity.how, identity.dns) == ("accepted", "DNS said vouched", "")
+    assert machine.trusted == [None, KEY]
+    machine = Machine(outcome, KEY)
+    identity, saved = believed(machine, **noted("vouched", "ask"))
+    assert (identity.state in ("new", "changed"), identity.dns, saved) == (True, "DNS said vouched", None)
+    assert machine.trusted == [None]
+    assert not believed(Machine(outcome, OTHER), **noted("vouched"))[0].trusted, "another key was noted"
+    assert not believed(Machine(outcome, KEY), **noted("nothing"))[0].trusted
+
+
+def test_where_dns_names_another_key_only_a_person_is_believed(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Neither an authority nor a first use; the fingerprint given or typed in is, and DNS stands beside it."""
+    monkeypatch.setattr("audit.wire.vouching.vouched", lambda *_: "an authority vouches")
+    assert believed(Machine(Outcome.HOSTKEY, KEY), **noted("nothing"))[0].how == "an authority vouches"
+    identity, saved = believed(Machine(Outcome.HOSTKEY, KEY), first_use=True, **noted("other"))
+    assert (identity.state, identity.dns, saved) == ("new", "DNS said other", None)
+    identity, _ = believed(Machine(Outcome.HOSTKEY, KEY), fingerprint=KEY, **noted("other"))
+    assert (identity.state, identity.dns) == ("accepted", "DNS said other")
+    monkeypatch.setattr(believing.sys, "stdin", io.StringIO(f"{KEY}\n"))  # type: ignore[attr-defined]  # a module's own
+    capsys.readouterr()
+    assert believed(Machine(Outcome.HOSTKEY, KEY), may_ask=True, **noted("other"))[0].state == "accepted"
+    assert "DNS said other" in capsys.readouterr().err

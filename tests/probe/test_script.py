@@ -88,11 +88,11 @@ def test_the_scripts_are_well_formed(shell: list[str], make: object) -> None:
 
 @pytest.mark.parametrize("name", ["do", "undo"])
 def test_the_scripts_are_the_golden_ones(name: str) -> None:
-    """What runs on a worker changes only on purpose: `FLEET_AUDIT_GOLDEN=write` writes it anew."""
+    """What runs on a worker changes only on purpose: FLEET_AUDIT_UPDATE_GOLDEN=1 rewrites it."""
     what = Work(nonce="0123456789abcdef", ways=EVERY[:2], registry="r.example:5000/scratch")
     text = {"do": do_script, "undo": undo_script}[name](what)
     file = GOLDEN / f"{name}.sh"
-    if os.environ.get("FLEET_AUDIT_GOLDEN") == "write":
+    if os.environ.get("FLEET_AUDIT_UPDATE_GOLDEN"):
         file.write_text(text, encoding="utf-8")
     assert file.read_text(encoding="utf-8") == text
 

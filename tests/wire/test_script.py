@@ -316,8 +316,14 @@ def test_the_process_of_the_service_tells_its_environment(shell: list[str], stan
 
 
 @every()
-def test_a_service_that_does_not_run_is_read_from_its_files(shell: list[str], stands: Path) -> None:
-    """Environment=, then EnvironmentFile= over it, over the manager's; quotes and comments as systemd has them."""
+@pytest.mark.parametrize(("user", "home"), [("root", ["HOME=/root"]), ("", [])])
+def test_a_service_that_does_not_run_is_read_from_its_files(
+    shell: list[str], user: str, home: list[str], stands: Path
+) -> None:
+    """Environment=, then EnvironmentFile= over it, over the manager's; quotes and comments as systemd has them.
+
+    HOME stands there as systemd sets it: where the unit names a user, root too.
+    """
     (stands / "env").write_text(
         "# comment\n; comment\n\nDOCKER_HOST=tcp://file:1\nBUILDX_BUILDER=\"quoted one\"\n  DOCKER_TLS='1'\n"
         "SECRET_TOKEN=canary\nDOCKER_CONTEXT=last line",
@@ -327,7 +333,7 @@ def test_a_service_that_does_not_run_is_read_from_its_files(shell: list[str], st
         stands,
         LoadState="loaded",
         MainPID="0",
-        User="root",
+        User=user,
         Environment='DOCKER_BUILDKIT=0 "DOCKER_HOST=tcp://unit:1 x" API_SECRET=canary SOURCE_DATE_EPOCH=0',
         EnvironmentFiles=f"{stands}/env (ignore_errors=yes)\nEnvironmentFiles=/nowhere/env (ignore_errors=yes)",
     )
@@ -341,6 +347,7 @@ def test_a_service_that_does_not_run_is_read_from_its_files(shell: list[str], st
         "DOCKER_CONTEXT=last line",
         "DOCKER_HOST=tcp://file:1",
         "DOCKER_TLS=1",
+        *home,
         "SOURCE_DATE_EPOCH=0",
     ]
     assert answer(found, "b").stdout == "quoted one\n"

@@ -26,13 +26,14 @@ from audit.engines.merge._clients import (
 )
 from audit.engines.merge._step import SCRATCH, Action, Confirm, MergeHost, MergeStep, Run
 from audit.image.media import OCI_MANIFEST
+from audit.posix import HOME
 
 name = "manifest"
 about = "docker manifest create and push, for flat sources; its list has a digest of its own"
 
 _STORE = """store=$1
 shift
-config=${DOCKER_CONFIG:-${HOME:-}/.docker}
+@HOME@config=${DOCKER_CONFIG:-$h/.docker}
 config=$(cd "$config" 2>/dev/null && pwd) || config=/nonexistent
 for file in "$config"/* "$config"/.[!.]*; do
 	case ${file##*/} in
@@ -43,7 +44,7 @@ done
 DOCKER_CONFIG=$store
 export DOCKER_CONFIG
 docker manifest create "$@" >/dev/null || exit
-"""
+""".replace("@HOME@", HOME)
 FORETELL = (
     _STORE
     + """made=$(docker manifest inspect "$1") || exit

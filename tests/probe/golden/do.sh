@@ -1,5 +1,7 @@
 n=0123456789abcdef d=/tmp/fleet-audit-0123456789abcdef label=org.fleet-audit.probe file=fleet-audit-0123456789abcdef.Dockerfile tags='r.example:5000/scratch:0123456789abcdef-0 r.example:5000/scratch:0123456789abcdef-1 fleet-audit-probe:0123456789abcdef-link'
 link=4096 ways=2 registry=r.example:5000/scratch
+h=${HOME:-}
+[ -n "$h" ] || { h=$(getent passwd "$(id -u)"); h=${h%:*}; h=${h##*:}; }
 
 exec 3>&1 1>&2
 umask 077
@@ -8,7 +10,7 @@ tail_of() { # tail_of PREFIX: the last lines of the log
   tail -n 20 "$d/log" | tr -c '[:print:]\n' ' ' | cut -c 1-600 | while IFS= read -r l; do rec "$1 $l"; done
 }
 command -v docker >/dev/null || { rec 'X there is no docker command'; exit 3; }
-b=${BUILDX_CONFIG:-${DOCKER_CONFIG:-${HOME:-/}/.docker}/buildx}
+b=${BUILDX_CONFIG:-${DOCKER_CONFIG:-${h:-/}/.docker}/buildx}
 new=; [ -e "$b" ] || new=$b; [ -e "${b%/*}" ] || new=${b%/*}
 mkdir "$d" || { rec "X the folder $d cannot be made"; exit 3; }
 [ -z "$new" ] || printf '%s\n' "$new" >"$d/new"

@@ -1,11 +1,13 @@
 n=0123456789abcdef d=/tmp/fleet-audit-0123456789abcdef label=org.fleet-audit.probe file=fleet-audit-0123456789abcdef.Dockerfile tags='r.example:5000/scratch:0123456789abcdef-0 r.example:5000/scratch:0123456789abcdef-1 fleet-audit-probe:0123456789abcdef-link'
+h=${HOME:-}
+[ -n "$h" ] || { h=$(getent passwd "$(id -u)"); h=${h%:*}; h=${h##*:}; }
 
 exec 3>&1 1>/dev/null 2>&1
 rec() { printf 'FP%s %s\n' "$n" "$*" >&3; }
 [ -e "$d" ] || exit 0
 soon() { if command -v timeout >/dev/null; then timeout -k 2 10 "$@"; else "$@"; fi; }
 left=0
-b=${BUILDX_CONFIG:-${DOCKER_CONFIG:-${HOME:-/}/.docker}/buildx}
+b=${BUILDX_CONFIG:-${DOCKER_CONFIG:-${h:-/}/.docker}/buildx}
 # An engine may come to the end of a build after its client has gone: so it is looked at until nothing more turns up.
 quiet=0 i=0
 want=1; [ "$1" != yes ] || want=3
@@ -38,7 +40,7 @@ for g in "$b"/refs/*; do
   rm -f $found
 done
 if read -r new <"$d/new"; then
-  rm -f "$b/.lock" "$b/.buildNodeID" "$b"/activity/*
+  rm -f "$b/.lock" "$b/.buildNodeID" "$b/current" "$b"/activity/*
   rmdir "$b"/refs/*/* "$b"/refs/* "$b/refs" "$b/activity" "$b/instances" "$b/defaults" "$b"
   [ "$new" = "$b" ] || { rm -f "$new/.token_seed" "$new/.token_seed.lock"; rmdir "$new"; }
 fi
