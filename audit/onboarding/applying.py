@@ -20,7 +20,7 @@ _VERSION = re.compile(r"\[core (\d+)\.(\d+)")
 _TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*)\] \**$")
 _FAILED = re.compile(r"^(?:fatal|failed): \[[^\]]*\]: (?P<what>[A-Z!]+)[^{]*(?P<detail>.*)$")
 _UNREACHABLE = 4
-_DRAINED = "Keep it from starting at a boot"
+_DRAINED = "Have it stopped, and not started at a boot"
 """The task of drain.yml with which a worker leaves service; it is put back only after the last remedy."""
 
 

@@ -71,6 +71,23 @@ def test_a_clock_of_another_machine(lab: Lab) -> None:
     assert told == "no"
 
 
+def test_a_service_that_keeps_the_clock_already_is_taken(lab: Lab) -> None:
+    """FA007 on what is no container: chrony is started, not replaced; a second run changes nothing."""
+    worker = lab.workers["s390x"]
+    unit = "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+    with (
+        states.file(worker, "/usr/local/bin/systemd-detect-virt", "#!/bin/sh\nexit 1\n", mode="755"),
+        states.file(worker, "/etc/systemd/system/chrony.service", unit, after="systemctl daemon-reload"),
+        states.state(worker, "true", "systemctl disable --now chrony.service"),
+    ):
+        for changes in (1, 0):
+            done = play("remediate.yml", "-i", str(lab.inventory), "--limit", "s390x", "--tags", "FA007")
+            assert done.returncode == 0, done.stdout
+            assert f"changed={changes} " in done.stdout, done.stdout
+        assert worker.sh("systemctl is-active chrony.service").stdout.strip() == "active"
+        assert worker.sh("dpkg -s systemd-timesyncd", check=False).returncode != 0
+
+
 def test_a_folder_that_is_a_link(lab: Lab) -> None:
     """What it points to is another's: neither moved nor removed."""
     worker = lab.workers["s390x"]

@@ -18,7 +18,7 @@ from tests.lab import Lab, Worker, states
 from tests.playbooks.repack import source_of
 from tests.playbooks.test_playbooks import BIN, play
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(420), pytest.mark.xdist_group("lab")]
 
 Break = Callable[[Worker], AbstractContextManager[object]]
 OURS = (
