@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -59,6 +61,29 @@ def test_nothing_is_mended_that_was_not_named() -> None:
         "Ask what kind of machine it is", "Refuse what these playbooks do not know",
         "See whether the login may do what follows", "Refuse where nothing could be written",
     ]  # fmt: skip
+
+
+def tasks_of(node: Any) -> Iterator[dict[str, Any]]:
+    """Every task, block and play in a playbook or a file of tasks."""
+    for one in node if isinstance(node, list) else []:
+        yield one
+        for part in ("pre_tasks", "tasks", "handlers", "block", "rescue", "always"):
+            yield from tasks_of(one.get(part))
+
+
+def test_what_others_wrote_is_read_and_edited_without_being_shown() -> None:
+    """What is read of a worker's files goes into no log; each edit of one decides whether its difference is shown."""
+    seen = set()
+    for path in BOOKS.rglob("*.yml"):
+        for task in tasks_of(YAML(typ="safe").load(path)):
+            where = f"{path.name}: {task.get('name')}"
+            if "ansible.builtin.slurp" in task:
+                seen.add("read")
+                assert task.get("no_log") is True, where
+            if {"ansible.builtin.lineinfile", "ansible.builtin.replace", "ansible.builtin.blockinfile"} & set(task):
+                seen.add("edit")
+                assert "diff" in task, where
+    assert seen == {"read", "edit"}
 
 
 @pytest.mark.timeout(180)

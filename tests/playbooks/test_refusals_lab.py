@@ -101,6 +101,18 @@ def test_a_folder_that_is_a_link(lab: Lab) -> None:
     assert "/root/.docker/cli-plugins is a link, and what it points to is left alone" in said
 
 
+def test_what_the_packaged_plugin_points_to(lab: Lab) -> None:
+    """A packaged plugin that is a link to the only copy there is: the copy stays, and builds go on."""
+    worker = lab.workers["s390x"]
+    here, there = "/usr/libexec/docker/cli-plugins/docker-buildx", "/usr/local/lib/docker/cli-plugins/docker-buildx"
+    with states.kept(worker, here), states.kept(worker, there):
+        worker.sh(f"mkdir -p $(dirname {there}) && mv {here} {there} && ln -s {there} {here}")
+        done = play("remediate.yml", "-i", str(lab.inventory), "--limit", "s390x", "--tags", "FA302,FA303")
+        assert done.returncode == 0, done.stdout
+        assert "changed=0 " in done.stdout, done.stdout
+        worker.sh(f"test -f {there} && test -L {here} && docker buildx version")
+
+
 SECRET = "canary-planted-do-not-leak"
 PLANTED = {
     "/etc/default/fleet-audit-builds": f"HTTPS_PROXY=http://fleet:{SECRET}@proxy.lab.invalid:3128\n",
