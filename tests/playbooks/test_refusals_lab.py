@@ -47,7 +47,7 @@ def test_an_unprivileged_login(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("system", "words"),
     [
-        ('NAME="Fedora Linux"\nID=fedora\nVERSION_ID=43\n', "s390x runs Fedora"),
+        ('NAME="Fedora Linux"\nID=fedora\nVERSION_ID=43\n', "s390x runs Fedora Linux"),
         ('NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.22.0\n', "s390x runs Alpine Linux"),
     ],
 )
@@ -125,15 +125,24 @@ PLANTED = {
 """What a difference would show; the worker's daemon.json has a proxy's password anyway."""
 
 
+@pytest.mark.timeout(240)
 def test_no_difference_shows_a_secret(lab: Lab) -> None:
-    """With --diff, foretold and done: keys at most of files with credentials in them; the others' difference whole."""
+    """With --diff, foretold and done: of files with credentials in them no more than the keys."""
     worker = lab.workers["s390x"]
-    rules = "FA112,FA206,FA208,FA404,FA405,FA406"
     again = (
         "rm -rf /var/lib/docker/containerd-root; systemctl daemon-reload; systemctl restart containerd.service;"
         f" {states.RESTART_ENGINE}; {states.RESTART_BUILDS}"
     )
-    asked = ("-i", str(lab.inventory), "--tags", rules, "-e", "images_may_vanish=true", "--diff", "-v")
+    asked = (
+        "-i",
+        str(lab.inventory),
+        "--tags",
+        "FA112,FA206,FA208,FA404",
+        "-e",
+        "images_may_vanish=true",
+        "--diff",
+        "-v",
+    )
     with ExitStack() as stack:
         for path, after in (("/etc/docker", again),
                             ("/etc/systemd/system/containerd.service.d", "systemctl daemon-reload"),
@@ -141,8 +150,8 @@ def test_no_difference_shows_a_secret(lab: Lab) -> None:
             stack.enter_context(states.kept(worker, path, after))
         for path, text in PLANTED.items():
             stack.enter_context(states.file(worker, path, text, after="systemctl daemon-reload"))
-        foretold = play("remediate.yml", *asked, "--limit", "s390x:amd64", "--check")
-        done = play("remediate.yml", *asked, "--limit", "s390x")
+        foretold = play("remediate.yml", *asked, "--check")
+        done = play("remediate.yml", *asked)
     for run in (foretold, done):
         assert run.returncode == 0, run.stdout
         assert leaks(run.stdout + run.stderr) == []
@@ -150,8 +159,6 @@ def test_no_difference_shows_a_secret(lab: Lab) -> None:
         assert "daemon.json: log-driver, log-opts will be another; no difference is shown" in run.stdout
         for path in PLANTED:
             assert f"no difference of {path} is shown" in run.stdout
-    assert '+    "log-driver": "json-file"' in foretold.stdout, "amd64 has nothing to hide"
-    assert "FA405 Start it, now and at every boot" in done.stdout
 
 
 def test_a_read_only_file_system(lab: Lab) -> None:

@@ -49,6 +49,7 @@ class Case:
         wanted: of the policy, for this host.
         machine: where the host is another login on one.
         owner: what is the owner's to do on the worker after the remedy.
+        shows: what the difference foretold must show.
         holds: a command of the worker that must succeed in the end.
     """
 
@@ -59,6 +60,7 @@ class Case:
     wanted: str = ""
     machine: str = ""
     owner: str = ""
+    shows: str = ""
     holds: str = "true"
 
 
@@ -115,6 +117,7 @@ CASES = (
         "riscv64",
         ("FA404", "FA208"),
         (*UNIT, kept("/etc/docker"), logs_fill_the_disk),
+        shows='+    "log-driver": "json-file"',
         # The log that is there stays, and so does the logging of the container, until its owner makes it anew.
         owner=f"docker rm -f talker && {TALK}",
     ),
@@ -230,6 +233,7 @@ def proved(case: Case, lab: Lab, folder: Path) -> None:
         foretold = play("remediate.yml", *arguments, "--check", "--diff")
         assert foretold.returncode == 0, foretold.stdout
         assert changed(foretold.stdout) > 0
+        assert case.shows in foretold.stdout, "what holds no credentials is shown"
         assert failing(inventory, case.host).keys() == before.keys(), "a check changes nothing"
         done = play("remediate.yml", *arguments)
         assert done.returncode == 0, done.stdout
