@@ -173,6 +173,7 @@ def test_explain_tells_the_rule_and_the_host(capsys: pytest.CaptureFixture[str])
     assert run(["explain", "fa404"]) == 0
     page = capsys.readouterr().out
     assert "is a manifest list" in page
+    assert "playbooks/remediate.yml --limit HOST --tags FA404\n" in page
     assert run(["explain", "FA404", "--host", "riscv64", "--from", str(RECORDED)]) == 0
     told = capsys.readouterr().out
     assert len(told) > len(page)

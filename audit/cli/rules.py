@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audit.cli.check import Color, From, HostKeys, Inventory, KnownHosts, Verbose
 from audit.errors import UsageError
+
+if TYPE_CHECKING:
+    from audit.reports import _manual
+    from audit.rule import Rule
 
 
 def rules(
@@ -19,11 +26,30 @@ def rules(
     from audit.rule import all_rules
 
     known = {name: check.rule for name, check in all_rules().items()}
-    renderers = {"table": manual.rules_table, "markdown": manual.rules_markdown, "json": manual.rules_json}
+    remedies = _remedies() if format_ in ("markdown", "json") else None
+    renderers: dict[str, Callable[[Mapping[str, Rule]], str]] = {
+        "table": manual.rules_table,
+        "markdown": partial(manual.rules_markdown, remedies=remedies),
+        "json": partial(manual.rules_json, remedies=remedies),
+    }
     if format_ not in renderers:
         raise UsageError(f"--format {format_}: write table, markdown or json")
     write_stdout([renderers[format_](known)])
     return 0
+
+
+def _remedies() -> _manual.Remedies:
+    """What the playbooks at hand do; nothing where there are none."""
+    from audit.onboarding.applying import folder, offered
+    from audit.reports import manual
+
+    try:
+        place = folder(None)
+        rules, by_hand = offered(place)
+    except UsageError:
+        return manual.Remedies()
+    # Those beside us are named as one stands; those of the source tree by their full path.
+    return manual.Remedies(rules, by_hand, "playbooks" if place == Path("playbooks") else str(place))
 
 
 def explain(
@@ -61,5 +87,5 @@ def explain(
             saved = check.ask(fleet, check.wire_options(settings), quiet=False, verbose=verbose, stopped=stopped)
             host = fleet.hosts[0].name
         run = flow.judged(saved)
-    write_stdout([manual.explain(known[wanted].rule, run, host, style)])
+    write_stdout([manual.explain(known[wanted].rule, run, host, style, _remedies())])
     return 128 + stopped[0] if stopped else 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit.errors import StepError, UsageError
+from audit.wire.redact import redact
 
 OLDEST = (2, 15)
 """The oldest ansible-core that the playbooks are for."""
@@ -19,7 +20,7 @@ _VERSION = re.compile(r"\[core (\d+)\.(\d+)")
 _TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*)\] \**$")
 _FAILED = re.compile(r"^(?:fatal|failed): \[[^\]]*\]: (?P<what>[A-Z!]+)[^{]*(?P<detail>.*)$")
 _UNREACHABLE = 4
-_DRAINED = "Keep it from starting at a boot"
+_DRAINED = "Have it stopped, and not started at a boot"
 """The task of drain.yml with which a worker leaves service; it is put back only after the last remedy."""
 
 
@@ -68,7 +69,7 @@ class Ansible:
     def run(
         self, arguments: Sequence[str], tell: Callable[[str], None], *, env: Mapping[str, str] | None = None
     ) -> None:
-        """Run a playbook to its end; each line that it prints is told.
+        """Run a playbook to its end; each line that it prints is told, without what looks like a secret.
 
         Args:
             arguments: without the program's own name.
@@ -90,8 +91,9 @@ class Ansible:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
-                told.note(line.rstrip("\n"))
-                tell(line.rstrip("\n"))
+                shown = redact(line.rstrip("\n"))  # the playbooks hide what they know of; this is the second belt
+                told.note(shown)
+                tell(shown)
         code = process.wait()
         if code:
             raise StepError(told.why(code))

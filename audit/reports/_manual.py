@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from tabulate import tabulate
 
@@ -22,8 +24,31 @@ def rules_table(rules: Mapping[str, Rule]) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
-def rules_markdown(rules: Mapping[str, Rule]) -> str:
-    """For docs/rules.md: the list, then a page each."""
+@dataclass(frozen=True)
+class Remedies:
+    """What the playbooks do for the rules.
+
+    Attributes:
+        rules: that have a tag in ``playbooks/remediate.yml``.
+        by_hand: rule -> why no machine should mend it.
+        folder: of the playbooks, as it is to be written in a command.
+    """
+
+    rules: frozenset[str] = frozenset()
+    by_hand: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "playbooks"
+
+    def command(self, rule: str) -> str:
+        """The command that mends a rule on one host; empty where there is none."""
+        if rule not in self.rules:
+            return ""
+        book = shlex.quote(f"{self.folder}/remediate.yml")
+        return f"ansible-playbook -i inventory/ {book} --limit HOST --tags {rule} --check --diff"
+
+
+def rules_markdown(rules: Mapping[str, Rule], remedies: Remedies | None = None) -> str:
+    """For docs/rules.md: the list, then a page each, with the playbook's command or the reason why there is none."""
+    remedies = remedies or Remedies()
     rows = [
         [f"[{rule.id}](#{rule.id.lower()})", rule.severity.value, inert.markdown(rule.title)] for rule in rules.values()
     ]
@@ -32,6 +57,10 @@ def rules_markdown(rules: Mapping[str, Rule]) -> str:
         lines += [f"## {rule.id}", "", f"**{inert.markdown(rule.title)}** ({rule.severity})", ""]
         lines += [inert.markdown(rule.why), ""]
         lines += [f"- Seen as: {inert.markdown(rule.symptom)}", f"- Fix: {inert.markdown(rule.remedy)}"]
+        if command := remedies.command(rule.id):
+            lines.append(f"- Playbook: `{inert.terminal(command)}` foretells; without the last two words it mends")
+        elif why := remedies.by_hand.get(rule.id):
+            lines.append(f"- By hand: {inert.markdown(why)}")
         lines += [f"- See: {_reference(ref)}" for ref in rule.refs]
         lines.append("")
     return "\n".join(lines)
@@ -43,8 +72,9 @@ def _reference(ref: str) -> str:
     return f"<{ref}>" if plain else inert.markdown(ref)
 
 
-def rules_json(rules: Mapping[str, Rule]) -> str:
-    """For programs: a list of objects."""
+def rules_json(rules: Mapping[str, Rule], remedies: Remedies | None = None) -> str:
+    """For programs: a list of objects; ``playbook`` is a command or null, ``by_hand`` a reason or null."""
+    remedies = remedies or Remedies()
     return _json.dumps(
         [
             {
@@ -54,6 +84,8 @@ def rules_json(rules: Mapping[str, Rule]) -> str:
                 "why": rule.why,
                 "symptom": rule.symptom,
                 "remedy": rule.remedy,
+                "playbook": remedies.command(rule.id) or None,
+                "by_hand": remedies.by_hand.get(rule.id),
                 "cause": rule.cause,
                 "refs": rule.refs,
             }
@@ -62,7 +94,7 @@ def rules_json(rules: Mapping[str, Rule]) -> str:
     )
 
 
-def explain(rule: Rule, run: Run | None, host: str | None, style: Style) -> str:
+def explain(rule: Rule, run: Run | None, host: str | None, style: Style, remedies: Remedies | None = None) -> str:
     """One rule's manual page; with a run and a host, first what is true there, with all evidence.
 
     Args:
@@ -70,7 +102,9 @@ def explain(rule: Rule, run: Run | None, host: str | None, style: Style) -> str:
         run: a run that holds the host, or None for the page alone.
         host: the host's name.
         style: how to draw.
+        remedies: what the playbooks do for it, where they are at hand.
     """
+    remedies = remedies or Remedies()
     paint = painter(style)
     lines = wrap(f"{rule.title} ({LABELS[rule.severity]})", style.width, f"{rule.id} ")
     lines[0] = paint(rule.id, "bold") + lines[0].removeprefix(rule.id)
@@ -79,6 +113,12 @@ def explain(rule: Rule, run: Run | None, host: str | None, style: Style) -> str:
     for label, text in (("why it matters", rule.why), ("what a user sees", rule.symptom), ("what to do", rule.remedy)):
         if text:
             lines += ["", paint(label, "bold"), *wrap(inert.terminal(text), style.width, "  ", "  ")]
+    # A command stays on one line, to be copied.
+    if command := remedies.command(rule.id).replace("HOST", shlex.quote(host) if host else "HOST"):
+        shown = inert.terminal(command)
+        lines += ["", paint("playbook", "bold"), f"  {shown}", f"  {shown.removesuffix(' --check --diff')}"]
+    elif why := remedies.by_hand.get(rule.id):
+        lines += ["", paint("why no playbook", "bold"), *wrap(inert.terminal(why), style.width, "  ", "  ")]
     if rule.refs:
         lines += ["", paint("see", "bold")]
         lines += [line for ref in rule.refs for line in wrap(inert.terminal(ref), style.width, "  ", "    ")]

@@ -13,7 +13,8 @@ rule = Rule(
     severity=Severity.NOTE,
     why="Build tools and libraries that pin an older API version stop working; 29.3 lowered the floor again to 1.40.",
     symptom="client version 1.32 is too old. Minimum supported API version is 1.44 (testcontainers, traefik)",
-    remedy='Upgrade the engine to 29.3 or newer, or set daemon.json `"min-api-version": "1.24"`.',
+    remedy='Upgrade the engine to 29.3 or newer, or set daemon.json `"min-api-version": "1.24"` (before 29: '
+    "DOCKER_MIN_API_VERSION=1.24 in the environment of docker.service).",
     refs=("moby v29.2.1 and v29.3.0 daemon/config/config.go", "traefik/traefik#12253"),
 )
 

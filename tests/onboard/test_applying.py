@@ -61,7 +61,7 @@ printf '%s\n' "RUNNING HANDLER [Read the units again] ****"
 exit 2
 """
 OUT = r"""
-printf '%s\n' "TASK [Keep it from starting at a boot] ****"
+printf '%s\n' "TASK [Have it stopped, and not started at a boot] ****"
 printf '%s\n' "changed: [w]"
 printf '%s\n' "TASK [Write the variables] ****"
 printf '%s\n' 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Connection refused", "unreachable": true}'
@@ -72,6 +72,17 @@ printf '%s\n' "TASK [Ask what kind of machine it is] ****"
 printf '%s\n' 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect", "unreachable": true}'
 exit 4
 """
+
+
+def test_what_it_prints_is_told_without_secrets(program: Path) -> None:
+    """A playbook of somebody else's, or one that fails, may print a proxy's password."""
+    line = """'+    "https-proxy": "http://fleet:canary-do-not-leak@proxy.lab.invalid:3128"'"""
+    says(program, "ansible-playbook [core 2.19.14]", f"echo {line}")
+    lines: list[str] = []
+    Ansible.find().run([], lines.append)
+    (told,) = lines
+    assert "canary" not in told
+    assert "proxy.lab.invalid:3128" in told
 
 
 @pytest.mark.parametrize(

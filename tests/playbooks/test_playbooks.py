@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -59,6 +61,29 @@ def test_nothing_is_mended_that_was_not_named() -> None:
         "Ask what kind of machine it is", "Refuse what these playbooks do not know",
         "See whether the login may do what follows", "Refuse where nothing could be written",
     ]  # fmt: skip
+
+
+def tasks_of(node: Any) -> Iterator[dict[str, Any]]:
+    """Every task, block and play in a playbook or a file of tasks."""
+    for one in node if isinstance(node, list) else []:
+        yield one
+        for part in ("pre_tasks", "tasks", "handlers", "block", "rescue", "always"):
+            yield from tasks_of(one.get(part))
+
+
+def test_what_others_wrote_is_read_and_edited_without_being_shown() -> None:
+    """What is read of a worker's files goes into no log; each edit of one decides whether its difference is shown."""
+    seen = set()
+    for path in BOOKS.rglob("*.yml"):
+        for task in tasks_of(YAML(typ="safe").load(path)):
+            where = f"{path.name}: {task.get('name')}"
+            if "ansible.builtin.slurp" in task:
+                seen.add("read")
+                assert task.get("no_log") is True, where
+            if {"ansible.builtin.lineinfile", "ansible.builtin.replace", "ansible.builtin.blockinfile"} & set(task):
+                seen.add("edit")
+                assert "diff" in task, where
+    assert seen == {"read", "edit"}
 
 
 @pytest.mark.timeout(180)
@@ -139,30 +164,3 @@ def test_preflight_stops_a_rollout_with_findings_and_lets_a_clean_one_pass(lab: 
     assert "FA506" in stopped.stdout
     passed = play("preflight.yml", "-i", str(lab.inventory), "--limit", "amd64:arm64", "-e", command)
     assert passed.returncode == 0, passed.stdout
-
-
-@pytest.mark.lab
-@pytest.mark.xdist_group("lab")
-@pytest.mark.timeout(180)
-def test_a_worker_is_drained_and_put_back(lab: Lab) -> None:
-    """Out: its build unit ends and does not come back at a boot; out again changes nothing; back: it builds."""
-    worker = lab.workers["s390x"]
-    limit = ("-i", str(lab.inventory), "--limit", "s390x")
-
-    def state() -> tuple[str, ...]:
-        unit = "image-builder.service"
-        return tuple(
-            worker.sh(f"systemctl {word} {unit} || true").stdout.strip() for word in ("is-active", "is-enabled")
-        )
-
-    before = state()
-    try:
-        out = play("drain.yml", *limit)
-        assert out.returncode == 0, out.stdout
-        assert state() == ("inactive", "disabled")
-        again = play("drain.yml", *limit)
-        assert "changed=0" in again.stdout, again.stdout
-    finally:
-        back = play("drain.yml", *limit, "-e", "drain=back")
-    assert back.returncode == 0, back.stdout
-    assert state() == ("active", "enabled") == before

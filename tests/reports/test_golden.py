@@ -74,10 +74,11 @@ def test_clean_table_is_two_blocks() -> None:
 
 def test_manual() -> None:
     """The rules' list and pages, and one rule on a host, on a host that was not reached, and alone, are as kept."""
+    remedies = manual.Remedies(frozenset({"FA404"}), {"FA501": "which store is meant is a person's decision"})
     compare("rules.txt", manual.rules_table(RULES))
-    compare("rules.md", manual.rules_markdown(RULES))
-    compare("rules.json", manual.rules_json(RULES))
-    compare("explain.txt", manual.explain(RULES["FA404"], None, None, Style()))
+    compare("rules.md", manual.rules_markdown(RULES, remedies))
+    compare("rules.json", manual.rules_json(RULES, remedies))
+    compare("explain.txt", manual.explain(RULES["FA404"], None, None, Style(), remedies))
     with tiny_rules():
         run = story()
         pages = [
@@ -87,5 +88,5 @@ def test_manual() -> None:
             ("FA501", "riscv-06"),
             ("FA301", "nobody"),
         ]
-        text = "\n".join(manual.explain(RULES[rule], run, host, Style(width=100)) for rule, host in pages)
+        text = "\n".join(manual.explain(RULES[rule], run, host, Style(width=100), remedies) for rule, host in pages)
     compare("explain-host.txt", text)
