@@ -139,7 +139,12 @@ def _peers(seen: Seen) -> Step:
         causes = mine[0].causes if mine else ()
         dark = tuple(told.loss(one) for one in mine[0].lost) if mine else ()
     else:
-        text = "there is nobody to compare it with: name a peer with --like, or give it a pool"
+        pool = seen.host.pool_name
+        text = (
+            f"it is alone in its pool {pool}: name a peer with --like"
+            if pool not in ("-", seen.host.name)
+            else "there is nobody to compare it with: name a peer with --like, or give it a pool"
+        )
         return Step(id="peers", state="note", text=text)
     lines = tuple(_tree(causes))
     if dark:

@@ -130,6 +130,16 @@ def test_a_build_unit_that_does_not_run_is_an_obstacle() -> None:
     assert states(found)["unit"] == "todo"
 
 
+def test_nobody_to_compare_it_with() -> None:
+    """Alone in its pool, or in none: what may be done about it is said."""
+    said = {
+        name: next(step.text for step in assess(seen(name, run(name))).steps if step.id == "peers")
+        for name in ("riscv64", "trixie-containerd")
+    }
+    assert said["riscv64"] == "it is alone in its pool linux-riscv64: name a peer with --like"
+    assert said["trixie-containerd"].endswith("name a peer with --like, or give it a pool")
+
+
 def test_what_cannot_be_told_is_an_obstacle() -> None:
     """A login without the right to the socket: reach is to be mended, the rest is unknown; nothing is fine."""
     found = assess(seen("bookworm-nosocket", run("bookworm-nosocket")))
