@@ -8,8 +8,10 @@ with alone(path.parent):
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +49,8 @@ def replace(path: Path, text: bytes, seen: os.stat_result | None) -> bool:
     Raises:
         OSError: it cannot be written; nothing has changed then, and nothing is left beside it.
     """
+    if seen is not None and not stat.S_ISREG(seen.st_mode):  # root could put a file in the place of /dev/null
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -179,6 +179,7 @@ def test_explain_tells_the_rule_and_the_host(capsys: pytest.CaptureFixture[str])
     assert len(told) > len(page)
     assert "riscv64" in told
     assert "containerd" in told
+    assert "--limit riscv64 --tags FA404 -e attestations=suppress\n" in told
 
 
 def test_inventory_lists_and_imports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from audit import inplace
 from audit.inplace import alone, replace
+from audit.wire.knownhosts import replace_key
 
 COUNT = """
 import sys
@@ -76,6 +77,18 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     assert [place.name for place in tmp_path.iterdir()] == ["f"]
     with pytest.raises(FileNotFoundError), alone(tmp_path / "nowhere"):
         pytest.fail("there is no such folder")
+
+
+def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
+    """A pipe or a device, as /dev/null is: as root another file could be put there."""
+    pipe = tmp_path / "known_hosts"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="is no regular file"):
+        replace(pipe, b"text", pipe.stat())
+    with pytest.raises(OSError, match="is no regular file"):
+        replace_key(pipe, "w", "ssh-ed25519", b"key")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert [one.name for one in tmp_path.iterdir()] == ["known_hosts"]
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ def _steps(member: Member, wanted: Wanted) -> Iterator[_Step]:
     if not isinstance(buildx, Unknown) and buildx.state != "present":
         newest = NEWEST["buildx"]
         yield _Step(
-            "buildx", "the buildx plugin installed", Changes(buildx=newest, said=(f"buildx={newest}",)), tag="FA301",
+            "buildx", "the buildx plugin installed", Changes(buildx=newest, said=(f"buildx={newest}",)),
+            tag="FA302" if buildx.state == "broken" else "FA301",
             risks=("every build goes by buildx then, no longer by the legacy builder",),
         )  # fmt: skip
     engine = facts[Engine]

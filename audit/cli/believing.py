@@ -61,13 +61,16 @@ class Believer:
         saved = ask(None)
         mine = saved.evidence.hosts[self.host.name]
         key = mine.host_key or ""
+        if not key and not mine.reached:  # a jump host's key, or nobody answered
+            return Identity("unreachable", detail=mine.detail, since=since), None
         if mine.outcome not in (Outcome.HOSTKEY, Outcome.HOSTKEY_CHANGED):
-            if not mine.reached and not key:
-                return Identity("unreachable", detail=mine.detail, since=since), None
+            self._given(key)
             return Identity("known", key=key, since=since), saved
         known = (old,) if old and old != key else ()
         if "marked as revoked in" in mine.detail:
             return Identity("revoked", key=key, since=since), None
+        if "which RevokedHostKeys names" in mine.detail:  # the list is at fault: no key is believed
+            return Identity("unreachable", detail=mine.detail, since=since), None
         changed = mine.outcome is Outcome.HOSTKEY_CHANGED
         dns = self._dns(key)
         how = self.who(key, changed=changed)
@@ -79,6 +82,14 @@ class Believer:
             return Identity("unreachable", detail=f"its key was not taken: {mine.detail}", since=since), None
         return Identity("accepted", key=key, old=known, how=how, since=since, dns="" if dns == how else dns), saved
 
+    def _given(self, key: str) -> None:
+        """The fingerprint that was given is the one that is shown."""
+        if self.fingerprint is not None and key and self.fingerprint != key:
+            raise UsageError(
+                f"--accept-host-key {self.fingerprint}: {self.host.name} shows {key}; nothing was taken. Compare "
+                "both with its own console: one of the two is another machine"
+            )
+
     def who(self, key: str, *, changed: bool) -> str | None:
         """Who says that this key is right; None: nobody.
 
@@ -86,11 +97,7 @@ class Believer:
             UsageError: somebody says that it is another one.
         """
         if self.fingerprint is not None:
-            if self.fingerprint != key:
-                raise UsageError(
-                    f"--accept-host-key {self.fingerprint}: {self.host.name} shows {key}; nothing was taken. Compare "
-                    "both with its own console: one of the two is another machine"
-                )
+            self._given(key)
             return "its fingerprint was given"
         from audit.wire.vouching import vouched
 

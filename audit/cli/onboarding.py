@@ -26,6 +26,7 @@ from audit.image.platform import Platform
 from audit.image.reference import Reference
 from audit.model import Fleet, Host
 from audit.onboard import Offers, Onboarding, Seen, assess
+from audit.onboard.seen import choices
 from audit.onboard.told import text as told
 from audit.onboarding import companions
 from audit.onboarding.applying import Ansible, folder, offered
@@ -194,13 +195,10 @@ class _One:
                 raise
             return Offers()
         rules, by_hand = offered(place)
-        sources = " ".join(f"-i {source}" for source in self.sources) or f"-i {self.host.address},"
-        command = f"ansible-playbook {sources} {place / 'onboard.yml'}"
+        words = [word for source in self.sources for word in ("-i", str(source))] or ["-i", f"{self.host.address},"]
+        command = shlex.join(["ansible-playbook", *words, str(place / "onboard.yml")])
         wanted = self.fleet.policy.for_host(self.host).wanted
-        variables = {"FA404": "attestations=keep" if wanted.push == "index" else "attestations=suppress"}
-        if wanted.store is not None:
-            variables["FA201"] = f"image_store={'containerd' if wanted.store == 'containerd' else 'overlay2'}"
-        return Offers(rules=rules, by_hand=by_hand, command=command, variables=variables)
+        return Offers(rules=rules, by_hand=by_hand, command=command, variables=choices(wanted))
 
     # ---------------------------------------------------------------- proving
 

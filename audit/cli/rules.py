@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,5 +88,12 @@ def explain(
             saved = check.ask(fleet, check.wire_options(settings), quiet=False, verbose=verbose, stopped=stopped)
             host = fleet.hosts[0].name
         run = flow.judged(saved)
-    write_stdout([manual.explain(known[wanted].rule, run, host, style, _remedies())])
+    remedies = _remedies()
+    if run is not None and host is not None:
+        from audit.onboard.seen import choices
+
+        told = choices(run.fleet.policy.for_host(run.hosts[host]).wanted)
+        sources = tuple(str(source) for source in settings.inventory) or remedies.sources
+        remedies = replace(remedies, variables=told, sources=sources)
+    write_stdout([manual.explain(known[wanted].rule, run, host, style, remedies)])
     return 128 + stopped[0] if stopped else 0

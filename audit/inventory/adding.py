@@ -120,7 +120,7 @@ def tried(made: Added, sources: Sequence[Path]) -> Iterator[list[Path]]:
         copies = []
         try:
             for number, source in enumerate(sources):
-                copy = Path(place) / str(number) / source.name
+                copy = Path(place) / str(number) / source.resolve().name
                 copy.parent.mkdir()
                 if source.is_dir():
                     shutil.copytree(source, copy)

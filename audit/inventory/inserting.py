@@ -66,24 +66,24 @@ def _into_group(
     file: Path, lines: Sequence[str], parent: CommentedMap, own: CommentedMap, group: str, name: str,
     variables: Mapping[str, Any],
 ) -> tuple[int, list[str]]:  # fmt: skip
-    row, indent = parent.lc.key(group)
+    row, indent = _place(file, parent, group)
     _require_block(file, parent, row)
     hosts = own.get("hosts")
     if isinstance(hosts, CommentedMap) and len(hosts):
-        _require_block(file, hosts, own.lc.key("hosts")[0])
+        _require_block(file, hosts, _place(file, own, "hosts")[0])
         last = list(hosts)[-1]
-        row, indent = hosts.lc.key(last)
+        row, indent = _place(file, hosts, last)
         return _end(lines, row, indent), _host(name, variables, indent, _step(lines, indent))
     step = _step(lines, indent)
     if "hosts" in own:
-        row, column = own.lc.key("hosts")
+        row, column = _place(file, own, "hosts")
         if lines[row].split("#")[0].strip() not in ("hosts:", "hosts: {}", "hosts: null", "hosts: ~"):
             raise InventoryError(f"writes {group}'s hosts on one line: {BY_HAND}", file=file, line=row + 1)
         if lines[row].split("#")[0].strip() != "hosts:":
             raise InventoryError(f"says that {group} has no hosts: take that away first", file=file, line=row + 1)
         return row + 1, _host(name, variables, column + step, step)
     if len(own):
-        column = own.lc.key(next(iter(own)))[1]
+        column = _place(file, own, next(iter(own)))[1]
         return row + 1, [f"{' ' * column}hosts:", *_host(name, variables, column + step, step)]
     if lines[row].split("#")[0].strip() not in (f"{group}:", f'"{group}":', f"'{group}':"):
         raise InventoryError(f"writes {group} on one line: {BY_HAND}", file=file, line=row + 1)
@@ -104,18 +104,18 @@ def _new_group(
         body = [f"{pad}children:", f"{pad * 2}{group}:", f"{pad * 3}hosts:", *_host(name, variables, 4 * step, step)]
         return len(lines), ["all:", *body]
     top = tree["all"]
-    row, indent = tree.lc.key("all")
+    row, indent = _place(file, tree, "all")
     _require_block(file, tree, row)
     children = top.get("children") if isinstance(top, CommentedMap) else None
     if isinstance(children, CommentedMap) and len(children):
         _require_block(file, children, row)
         last = list(children)[-1]
-        row, column = children.lc.key(last)
+        row, column = _place(file, children, last)
         at = _end(lines, row, column)
         body = [f"{' ' * column}{group}:", f"{' ' * (column + step)}hosts:"]
         return at, [*body, *_host(name, variables, column + 2 * step, step)]
     if isinstance(top, CommentedMap) and len(top):
-        column = top.lc.key(next(iter(top)))[1]
+        column = _place(file, top, next(iter(top)))[1]
         if "children" in top:
             raise InventoryError(f"says that there are no groups: take that away first, or {BY_HAND}", file=file)
     else:
@@ -171,16 +171,27 @@ def _step(lines: Sequence[str], indent: int) -> int:
 
 
 def _end(lines: Sequence[str], row: int, indent: int) -> int:
-    """The line after a block that begins in `row`: its comments and blank lines at the end are the next one's."""
+    """The line after a block that begins in `row`: of what stands at its end only deeper comments are its own."""
     last = row
     for number in range(row + 1, len(lines)):
         line = lines[number]
-        if not line.strip() or line.lstrip().startswith("#"):
+        if not line.strip():
             continue
-        if len(line) - len(line.lstrip(" ")) <= indent:
+        deeper = len(line) - len(line.lstrip(" ")) > indent
+        if not deeper and not line.lstrip().startswith("#"):
             break
-        last = number
+        if deeper:
+            last = number
     return last + 1
+
+
+def _place(file: Path, tree: CommentedMap, key: object) -> tuple[int, int]:
+    """Line and column of a key; what a merge key (``<<``) brings has none here."""
+    try:
+        row, column = tree.lc.key(key)
+    except (KeyError, TypeError):
+        raise InventoryError(f"has {key} by a merge key (<<), which stands elsewhere: {BY_HAND}", file=file) from None
+    return row, column
 
 
 def _require_block(file: Path, tree: CommentedMap, row: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Literal
 
 from audit.drift.model import DriftReport
 from audit.drift.pair import HostDiff
-from audit.model import Host
+from audit.model import Host, Wanted
 from audit.probe.report import Report
 from audit.run import Run
 
@@ -89,7 +90,15 @@ class Offers:
         if rule not in self.rules or not self.command:
             return ""
         more = f" -e {self.variables[rule]}" if rule in self.variables else ""
-        return f"{self.command} --limit {host} --tags {rule}{more}"
+        return f"{self.command} --limit {shlex.quote(host)} --tags {rule}{more}"
+
+
+def choices(wanted: Wanted) -> dict[str, str]:
+    """What a remedy is to be told so that it does what a policy wants: rule -> ``attestations=keep`` and the like."""
+    found = {"FA404": "attestations=keep" if wanted.push == "index" else "attestations=suppress"}
+    if wanted.store is not None:
+        found["FA201"] = f"image_store={'containerd' if wanted.store == 'containerd' else 'overlay2'}"
+    return found
 
 
 @dataclass(frozen=True)

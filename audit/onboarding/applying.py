@@ -18,7 +18,10 @@ OLDEST = (2, 15)
 """The oldest ansible-core that the playbooks are for."""
 _VERSION = re.compile(r"\[core (\d+)\.(\d+)")
 _TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*)\] \**$")
-_FAILED = re.compile(r"^(?:fatal|failed): \[[^\]]*\]: (?P<what>[A-Z!]+)[^{]*(?P<detail>.*)$")
+_FAILED = re.compile(
+    r"^(?:fatal|failed): \[[^\]]*\](?: \(item=.*?\)(?= => ))?(?:: (?P<what>[A-Z!]+))?[^{]*(?P<detail>.*)$"
+)
+_DONE = re.compile(r"^(?:ok|changed): \[")
 _UNREACHABLE = 4
 _DRAINED = "Have it stopped, and not started at a boot"
 """The task of drain.yml with which a worker leaves service; it is put back only after the last remedy."""
@@ -79,7 +82,7 @@ class Ansible:
         Raises:
             StepError: it failed; the sentence names the task, and says that it is safe to run again.
         """
-        told = _Told()
+        told, hide = _Told(check="--check" in arguments), _Belt()
         try:
             process = subprocess.Popen(  # noqa: S603 - arguments of ours, no shell
                 [str(self.program), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -91,7 +94,7 @@ class Ansible:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
-                shown = redact(line.rstrip("\n"))  # the playbooks hide what they know of; this is the second belt
+                shown = hide(line.rstrip("\n"))
                 told.note(shown)
                 tell(shown)
         code = process.wait()
@@ -100,32 +103,63 @@ class Ansible:
 
 
 @dataclass
-class _Told:
-    """What a run of Ansible said of its failure."""
+class _Belt:
+    """The second belt: the playbooks hide what they know of, and this what looks like a secret in anybody's line."""
 
+    key: bool = False
+
+    def __call__(self, line: str) -> str:
+        """The line without; a difference's sign stands before the text that it is about."""
+        sign = line[:1] if line[:1] in ("+", "-") and not line.startswith("-----") else ""
+        text = line[len(sign) :]
+        if self.key:
+            self.key = "-----END" not in text
+            return f"{sign}***"
+        self.key = "-----BEGIN" in text and "PRIVATE KEY" in text and "-----END" not in text
+        return sign + redact(text)
+
+
+@dataclass
+class _Told:
+    """What a run of Ansible said of its failure.
+
+    Of several failures the last counts, since a block may have taken an earlier one up and said it better; but not one
+    of a handler, which runs all the same when something has failed.
+    """
+
+    check: bool = False
+    now: str = ""
     task: str = ""
     failed: str = ""
     drained: bool = False
+    over: bool = False
 
     def note(self, line: str) -> None:
         """Look at a line."""
         if task := _TASK.match(line):
-            if not self.failed:
-                self.task = task["name"]
-                self.drained |= self.task == _DRAINED
-        elif (failed := _FAILED.match(line)) and not self.failed:
-            self.failed = _message(failed["detail"]) or failed["what"].rstrip("!").lower()
+            self.now = task["name"]
+            self.over |= bool(self.failed) and line.startswith("RUNNING HANDLER")
+        elif _DONE.match(line):
+            self.drained |= self.now == _DRAINED and not self.check
+        elif (failed := _FAILED.match(line)) and not self.over:
+            self.task = self.now
+            self.failed = _message(failed["detail"]) or (failed["what"] or "failed").rstrip("!").lower()
 
     def why(self, code: int) -> str:
         """One sentence."""
+        if self.check:
+            return f"{self._what(code)}; it only looked, and nothing was changed"
+        stays = "stays done, its build unit stays stopped" if self.drained else "stays done"
+        return (
+            f"{self._what(code)}; what was done before it {stays}, and it is safe to run again: the same command "
+            "goes on from there"
+        )
+
+    def _what(self, code: int) -> str:
         where = f" at the task `{self.task}`" if self.task else ""
         what = "could not reach the machine" if code == _UNREACHABLE else "stopped"
         said = f": {self.failed}" if self.failed else f" (exit code {code})"
-        stays = "stays done, its build unit stays stopped" if self.drained else "stays done"
-        return (
-            f"the playbook {what}{where}{said}; what was done before it {stays}, and it is safe to run again: "
-            "the same command goes on from there"
-        )
+        return f"the playbook {what}{where}{said}"
 
 
 def _message(detail: str) -> str:

@@ -32,18 +32,24 @@ class Remedies:
         rules: that have a tag in ``playbooks/remediate.yml``.
         by_hand: rule -> why no machine should mend it.
         folder: of the playbooks, as it is to be written in a command.
+        sources: the inventories, as they are to be written in one.
+        variables: rule -> what its remedy is to be told on the host in question, ``attestations=keep``.
     """
 
     rules: frozenset[str] = frozenset()
     by_hand: Mapping[str, str] = field(default_factory=dict)
     folder: str = "playbooks"
+    sources: tuple[str, ...] = ("inventory/",)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, rule: str) -> str:
         """The command that mends a rule on one host; empty where there is none."""
         if rule not in self.rules:
             return ""
         book = shlex.quote(f"{self.folder}/remediate.yml")
-        return f"ansible-playbook -i inventory/ {book} --limit HOST --tags {rule} --check --diff"
+        places = " ".join(f"-i {shlex.quote(source)}" for source in self.sources)
+        more = f" -e {self.variables[rule]}" if rule in self.variables else ""
+        return f"ansible-playbook {places} {book} --limit HOST --tags {rule}{more} --check --diff"
 
 
 def rules_markdown(rules: Mapping[str, Rule], remedies: Remedies | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import os
+import stat
 from pathlib import Path
 
 from audit.inplace import alone, replace
@@ -29,7 +30,8 @@ def replace_key(path: Path, name: str, kind: str, blob: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(path.parent):
         try:
-            old, seen = path.read_bytes(), path.stat()
+            seen = path.stat()
+            old = path.read_bytes() if stat.S_ISREG(seen.st_mode) else b""
         except FileNotFoundError:
             old, seen = b"", None
         new = _with(old, name, f"{name} {kind} {base64.b64encode(blob).decode()}\n".encode())

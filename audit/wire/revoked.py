@@ -73,8 +73,33 @@ def _keys(text: bytes) -> dict[bytes, int] | int:
             return number
         if blob[4 : 4 + int.from_bytes(blob[:4])] != words[0]:
             return number
+        if words[0].endswith(b"-cert-v01@openssh.com"):  # ssh takes a certificate for the key in it
+            plain = _plain(words)
+            if plain is None:
+                return number
+            found.setdefault(plain, number)
         found.setdefault(blob, number)
     return found
+
+
+def _plain(words: list[bytes]) -> bytes | None:
+    """The key in a certificate; None: it is none."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        PublicFormat,
+        SSHCertificate,
+        load_ssh_public_identity,
+    )
+
+    try:
+        found = load_ssh_public_identity(b" ".join(words[:2]))
+        if not isinstance(found, SSHCertificate):
+            return None
+        line = found.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return base64.b64decode(line.split()[1])
 
 
 def _by_keygen(path: str, kind: str, blob: bytes) -> str | None:

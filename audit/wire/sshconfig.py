@@ -92,6 +92,7 @@ class _Files:
 
     blocks: list[tuple[str, ...]] = field(default_factory=list)
     each: bool = False
+    revokes: bool = False
 
 
 class SshConfig:
@@ -131,7 +132,7 @@ class SshConfig:
         files = self._files.get(_config_file(args), lambda: self._read(_config_file(args)))
         if self.ssh is None:
             # Debian's system-wide file has one block for everybody, with nothing in it that matters here
-            if args or any(block != ("*",) and _matches(block, address) for block in files.blocks):
+            if args or files.revokes or any(block != ("*",) and _matches(block, address) for block in files.blocks):
                 message = "ssh is not installed, and its configuration is needed here: install openssh-client"
                 raise WireError(Outcome.NOT_ASKED, message, "resolve")
             return self._route(address, address, {}, args, port, user)
@@ -256,6 +257,8 @@ class SshConfig:
                 files.blocks.append(tuple(word.strip('"') for word in rest.split()))
             elif keyword == "match" or (keyword.startswith("canonicalizehost") and "no" not in rest.lower()):
                 files.each = True
+            elif keyword == "revokedhostkeys":
+                files.revokes = True
             elif keyword == "include":
                 if depth > 16 or any(char in rest for char in '%$"'):
                     files.each = True

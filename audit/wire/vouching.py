@@ -77,9 +77,23 @@ def vouched(host: Host, key: str, known_hosts: Path | None) -> str | None:
     name = route.host_key_alias or route.hostname.lower()
     for line in done.stdout[:MOST].splitlines():
         authority = by_authority(line, key, authorities, name, time.time())
-        if authority is not None:
+        if authority is not None and not _is_revoked(line, listed, route.revoked):
             return f"the host certificate authority of {authorities[authority]} vouches for it"
     return None
+
+
+def _is_revoked(line: bytes, listed: Revoked, path: str) -> bool:
+    """Whether the list names this very certificate: a KRL does so by serial number or key ID."""
+    kind, text = _certificate(line)
+    return listed.why(path, kind.decode(), base64.b64decode(text)) is not None
+
+
+def _certificate(line: bytes) -> tuple[bytes, bytes]:
+    """Type and base64 of the certificate in a line of a scan; empty where there is none."""
+    words = line.split()
+    place = next((number for number, word in enumerate(words) if word.endswith(b"-cert-v01@openssh.com")), len(words))
+    found = words[place : place + 2]
+    return (found[0], found[1]) if len(found) == 2 else (b"", b"")
 
 
 def by_authority(line: bytes, key: str, authorities: Collection[bytes], name: str, now: float) -> bytes | None:
@@ -95,10 +109,8 @@ def by_authority(line: bytes, key: str, authorities: Collection[bytes], name: st
     Returns:
         The authority that signed it; None: it counts for nothing.
     """
-    words = line.split()
-    place = next((number for number, word in enumerate(words) if word.endswith(b"-cert-v01@openssh.com")), len(words))
-    words = words[place : place + 2]
-    if len(words) < 2:
+    words = _certificate(line)
+    if not words[0]:
         return None
     try:
         found = load_ssh_public_identity(b" ".join(words))

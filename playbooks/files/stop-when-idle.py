@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Stop a systemd unit once no image is built or pushed on this machine: ``stop-when-idle.py UNIT QUIET_SECONDS``.
 
-Run by drain.yml, again and again. Exit codes: 0 it was stopped, or was not running; 75 builds run, and nothing was
-done; 1 systemd did not stop it. Of a build only the program and its verb are printed: the rest may hold secrets.
+Run by drain.yml, again and again. Exit codes: 0 nothing builds, and it was stopped or did not run; 75 builds run, and
+nothing was done; 1 systemd did not stop it. Of a build only the program and its verb are printed: the rest may hold
+secrets.
 """
 
 import subprocess
@@ -47,9 +48,6 @@ def active(unit):
 
 def main(unit, quiet):
     """Look for as long as must be quiet: between a build and its push there may be a moment without either."""
-    if not active(unit):
-        print("it was not running")
-        return 0
     until = time.monotonic() + quiet
     while True:
         if busy := running():
@@ -58,6 +56,9 @@ def main(unit, quiet):
         if time.monotonic() >= until:
             break
         time.sleep(0.2)
+    if not active(unit):
+        print("it was not running")
+        return 0
     # At once: a moment later there might be the next build.
     if subprocess.run(["systemctl", "stop", unit], check=False).returncode:
         return 1

@@ -90,6 +90,14 @@ def test_what_is_missing_around_it_is_made(tmp_path: Path, text: str, first: str
     assert added(tmp_path, text)[0].strip() == first
 
 
+def test_a_deeper_comment_stays_with_its_host(tmp_path: Path) -> None:
+    """What stands below the last host's line is the last host's."""
+    text = "all:\n  hosts:\n    w01:\n      a: 1\n      # b: 2, once it moved\n    # the next ones\n"
+    assert added(tmp_path, text, NewHost("w08")) == ["    w08:"]
+    lines = (tmp_path / "hosts.yml").read_text().splitlines()
+    assert lines[4:] == ["      # b: 2, once it moved", "    w08:", "    # the next ones"]
+
+
 def test_without_a_group_it_stands_below_all(tmp_path: Path) -> None:
     """After the hosts that are there."""
     assert added(tmp_path, "all:\n  hosts:\n    w01:\n", NewHost("w08")) == ["    w08:"]
@@ -109,6 +117,8 @@ def test_twice_changes_nothing_and_another_one_is_refused(tmp_path: Path) -> Non
         ("all: {children: {arm64: {hosts: {w01: }}}}\n", "one line"),
         ("all:\n  children:\n    arm64: {hosts: {w01: {}}}\n", "one line"),
         ("all:\n  children:\n    arm64:\n      hosts: {}\n", "no hosts"),
+        ("all:\n  children:\n    x: &h\n      hosts: {w01: }\n    arm64:\n      <<: *h\n", "by a merge key"),
+        ("x: &h\n  w01:\nall:\n  children:\n    arm64:\n      hosts:\n        <<: *h\n", "by a merge key"),
         ("- a\n", "not a mapping"),
         ("all: [\n", "no YAML"),
         ("a:\n\tb: 1\n", "no YAML"),
@@ -185,7 +195,7 @@ def test_any_inventory(
     added(tmp_path_factory.mktemp("any"), "\n".join(lines) + "\n", NewHost("w08", {"a": "b"}, (next(iter(groups)),)))
 
 
-def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A diff first; like a peer; then file and line; then there already."""
     folder = tmp_path / "inventory"
     folder.mkdir()
@@ -199,6 +209,9 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words) == 0
     assert "it is there already" in capsys.readouterr().out
     assert run([*words[:4], "nobody", "-i", str(folder)]) == 2
+    capsys.readouterr()
+    monkeypatch.chdir(folder)
+    assert run(["inventory", "add", "w9", "--like", peer, "-i", ".", "--dry-run"]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

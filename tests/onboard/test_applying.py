@@ -67,6 +67,21 @@ printf '%s\n' "TASK [Write the variables] ****"
 printf '%s\n' 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Connection refused", "unreachable": true}'
 exit 4
 """
+SKIPPED = OUT.replace("changed: [w]", "skipping: [w]")
+RESCUED = r"""
+printf '%s\n' "TASK [Read it as JSON] ****"
+printf '%s\n' 'fatal: [w]: FAILED! => {"censored": "the output has been hidden", "changed": false}'
+printf '%s\n' "TASK [Refuse a file that is no JSON object] ****"
+printf '%s\n' 'fatal: [w]: FAILED! => {"changed": false, "msg": "daemon.json is not a JSON object"}'
+printf '%s\n' "RUNNING HANDLER [Restart the engine itself] ****"
+printf '%s\n' 'fatal: [w]: FAILED! => {"changed": false, "msg": "it does not start"}'
+exit 2
+"""
+ITEM = r"""
+printf '%s\n' "TASK [Write the variables] ****"
+printf '%s\n' 'failed: [w] (item=A: B) => {"changed": false, "msg": "No space left on device"}'
+exit 2
+"""
 GONE = r"""
 printf '%s\n' "TASK [Ask what kind of machine it is] ****"
 printf '%s\n' 'fatal: [w]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect", "unreachable": true}'
@@ -76,13 +91,18 @@ exit 4
 
 def test_what_it_prints_is_told_without_secrets(program: Path) -> None:
     """A playbook of somebody else's, or one that fails, may print a proxy's password."""
-    line = """'+    "https-proxy": "http://fleet:canary-do-not-leak@proxy.lab.invalid:3128"'"""
-    says(program, "ansible-playbook [core 2.19.14]", f"echo {line}")
+    printed = (
+        '+    "https-proxy": "http://fleet:canary-do-not-leak@proxy.lab.invalid:3128"', "+password: canary-do-not-leak",
+        "-registry_token = canary-do-not-leak", "+-----BEGIN OPENSSH PRIVATE KEY-----", "+canary", "+canary==",
+        "+-----END OPENSSH PRIVATE KEY-----", "--- before", "+++ after", "+harmless: yes",
+    )  # fmt: skip
+    says(program, "ansible-playbook [core 2.19.14]", "\n".join(f"echo '{line}'" for line in printed))
     lines: list[str] = []
     Ansible.find().run([], lines.append)
-    (told,) = lines
-    assert "canary" not in told
-    assert "proxy.lab.invalid:3128" in told
+    assert "canary" not in "\n".join(lines)
+    assert len(lines) == len(printed)
+    assert "proxy.lab.invalid:3128" in lines[0]
+    assert lines[-3:] == list(printed[-3:])
 
 
 @pytest.mark.parametrize(
@@ -91,9 +111,12 @@ def test_what_it_prints_is_told_without_secrets(program: Path) -> None:
         (HALF, r"stopped at the task `Install the package`: Could not get lock /var/lib/dpkg/lock It is held; "),
         (GONE, r"could not reach the machine at the task `Ask what kind of machine it is`: Failed to connect; "),
         (OUT, r"`Write the variables`: Connection refused; .* stays done, its build unit stays stopped, and"),
+        (SKIPPED, r"Connection refused; what was done before it stays done, and it is safe"),
+        (RESCUED, r"at the task `Refuse a file that is no JSON object`: daemon\.json is not a JSON object; "),
+        (ITEM, r"at the task `Write the variables`: No space left on device; "),
         ("exit 250", r"the playbook stopped \(exit code 250\); "),
     ],
-    ids=["half-way", "unreachable", "out-of-service", "silent"],
+    ids=["half-way", "unreachable", "out-of-service", "skipped", "rescued", "item", "silent"],
 )
 def test_it_fails_half_way(program: Path, script: str, words: str) -> None:
     """The task, what was said, that what was done stays, and that it is safe to run again."""
@@ -104,6 +127,13 @@ def test_it_fails_half_way(program: Path, script: str, words: str) -> None:
     assert "it is safe to run again" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert all("\n" not in line for line in lines)
+
+
+def test_what_only_looked_has_changed_nothing(program: Path) -> None:
+    """A refusal of the dry run tells of no stopped unit, and of nothing that stays done."""
+    says(program, "ansible-playbook [core 2.19.1]", OUT)
+    with pytest.raises(StepError, match=r"Connection refused; it only looked, and nothing was changed$"):
+        Ansible.find().run(["book.yml", "--check", "--diff"], list[str]().append)
 
 
 def test_the_task_that_takes_a_worker_out_is_there() -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from audit import flow
 from audit.image.arrived import Arrived
-from audit.model import Fleet, PolicyLayer
+from audit.model import Fleet, PolicyLayer, StoreKind, Wanted
 from audit.onboard import Identity, Offers, Onboarding, Rehearsal, Seen, assess
+from audit.onboard.seen import choices
 from audit.onboard.told import FORMATS, schema
 from audit.probe.report import Report
 from audit.probe.result import HostProof, Told, WayProof
@@ -128,6 +129,13 @@ def test_a_build_unit_that_does_not_run_is_an_obstacle() -> None:
     assert "FA405" in {todo.rule for todo in found.todo}
     assert not found.ready
     assert states(found)["unit"] == "todo"
+
+
+def test_a_remedy_is_told_what_the_policy_wants() -> None:
+    """Of attestations and of the store; where nothing is wanted, what does the least."""
+    assert choices(Wanted()) == {"FA404": "attestations=suppress"}
+    wanted = Wanted(push="index", store=StoreKind.CONTAINERD)
+    assert choices(wanted) == {"FA404": "attestations=keep", "FA201": "image_store=containerd"}
 
 
 def test_nobody_to_compare_it_with() -> None:

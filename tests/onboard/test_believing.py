@@ -67,6 +67,36 @@ def test_another_fingerprint_takes_nothing() -> None:
     assert machine.trusted == [None]
 
 
+def test_a_known_key_is_held_against_the_fingerprint_too() -> None:
+    """A key that got into known_hosts unseen is not what was read on the console; the right one changes nothing."""
+    with pytest.raises(UsageError, match="nothing was taken"):
+        believed(Machine(Outcome.OK, KEY), fingerprint=OTHER)
+    assert believed(Machine(Outcome.OK, KEY), fingerprint=KEY)[0].state == "known"
+
+
+@pytest.mark.parametrize(
+    ("key", "detail"),
+    [
+        ("", "through bastion: bastion is not a known host"),
+        ("", "its key SHA256:x is marked as revoked in known_hosts:1"),
+        (KEY, "/r, which RevokedHostKeys names, cannot be read, and ssh believes no host then: mend it"),
+    ],
+    ids=["a jump host", "a revoked jump host", "a list that cannot be read"],
+)
+def test_what_is_not_about_its_own_key(key: str, detail: str) -> None:
+    """Another machine's key, or a list at fault: the reason is told, and nothing is advised about this one's key."""
+    machine = Machine(Outcome.HOSTKEY, key)
+    real = machine.ask
+
+    def ask(trusted: str | None) -> SavedRun:
+        saved = real(trusted)
+        found = saved.evidence.hosts["w"].model_copy(update={"detail": detail, "host_key": key or None})
+        return saved.model_copy(update={"evidence": saved.evidence.model_copy(update={"hosts": {"w": found}})})
+
+    identity, saved = Believer(HOST, None, fingerprint=KEY, first_use=True).identity(ask, None)
+    assert (identity.state, identity.detail, saved) == ("unreachable", detail, None)
+
+
 def test_first_use_is_for_what_was_never_known() -> None:
     """A new key is taken so, a changed one never."""
     assert believed(Machine(Outcome.HOSTKEY, KEY), first_use=True)[0].state == "accepted"

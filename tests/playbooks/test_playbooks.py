@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from audit.rule import all_rules
+from audit.rules.fa401 import SWITCHES
 from tests.lab import Lab
 
 ROOT = Path(__file__).parent.parent.parent
@@ -49,6 +50,13 @@ def test_every_rule_is_mended_by_a_playbook_or_says_why_not() -> None:
     assert set(offered) & set(by_hand) == set()
     assert set(offered) | set(by_hand) == set(all_rules())
     assert all(len(str(reason)) > 30 for reason in by_hand.values())
+
+
+def test_the_switches_are_those_of_the_rule() -> None:
+    """What FA401 finds is what its block mends: no variable more, none less."""
+    text = (BOOKS / "tasks" / "unit-env-read.yml").read_text(encoding="utf-8")
+    (names,) = re.findall(r"name in \[([^\]]*)\]", text)
+    assert tuple(re.findall(r"'(\w+)'", names)) == SWITCHES
 
 
 def test_nothing_is_mended_that_was_not_named() -> None:

@@ -65,7 +65,21 @@ def by_ssh(server: Sshd, config: Path) -> bool:
     return done.returncode == 0
 
 
-@pytest.mark.parametrize("make", [listed, krl])
+def certified(folder: Path, *keys: Path) -> Path:
+    """A list of certificates, each of which ssh takes for the key in it."""
+    ca = folder / "ca" if (folder / "ca").exists() else keygen(folder / "ca", "-t", "ed25519")
+    file = folder / "revoked keys"
+    text = ""
+    for number, key in enumerate(keys):
+        copy = folder / f"copy{number}.pub"
+        shutil.copy(f"{key}.pub", copy)
+        subprocess.run(["ssh-keygen", "-q", "-s", ca, "-h", "-I", "w", copy], check=True, capture_output=True)
+        text += copy.with_name(f"copy{number}-cert.pub").read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("make", [listed, krl, certified])
 def test_a_revoked_key_is_refused(tmp_path: Path, server: Sshd, make: object) -> None:
     """Though known_hosts has it, and though its fingerprint was compared; ssh refuses it, too. Another's is not."""
     assert callable(make)

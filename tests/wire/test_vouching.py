@@ -79,7 +79,7 @@ def test_a_real_server_with_a_certificate(tmp_path: Path) -> None:
     known.write_text(f"@cert-authority * {authority}", encoding="utf-8")
     for name, signer, key_id, right in (("good", ca, "w", True), ("forged", evil, FORGED, False)):
         folder = tmp_path / name
-        signed(folder, signer, *FOR, name=key_id)
+        signed(folder, signer, *FOR, "-z", "7", name=key_id)
         key = fingerprint(blob(folder / "host_key"))
         with sshd(folder, f"HostCertificate {folder}/host_key-cert.pub") as server:
             host = Host(name="w", address=server.address, port=server.port, user=server.user, ssh_args=("-F", "none"))
@@ -94,5 +94,12 @@ def test_a_real_server_with_a_certificate(tmp_path: Path) -> None:
                 update={"ssh_args": ("-F", "none", "-o", f"RevokedHostKeys={tmp_path / 'ca.pub'}")}
             )
             assert vouched(listed, key, known) is None
+            for serial in ("7", "8"):
+                (tmp_path / "serials").write_text(f"serial: {serial}\n", encoding="utf-8")
+                words = ["ssh-keygen", "-q", "-k", "-f", "krl", "-s", "ca.pub", "serials"]
+                subprocess.run(words, check=True, cwd=tmp_path)
+                ssh_args = ("-F", "none", "-o", f"RevokedHostKeys={tmp_path}/krl")
+                by_serial = host.model_copy(update={"ssh_args": ssh_args})
+                assert (vouched(by_serial, key, known) is not None) is (right and serial == "8")
             jumping = host.model_copy(update={"ssh_args": ("-F", "none", "-o", "ProxyCommand=false")})
             assert vouched(jumping, key, known) is None
