@@ -8,6 +8,7 @@ import pytest
 
 from audit.align import Target, align
 from audit.align.told import Drawn
+from audit.facts.buildx import Buildx
 from audit.facts.engine import Engine
 from audit.shape import How, parse_how, predict
 from audit.whatif.changes import parse_changes
@@ -118,3 +119,11 @@ def test_every_command_is_one_that_the_playbook_knows() -> None:
                     seen.add(word)
     assert seen == {"--tags", "-e"}
     assert "\n    images_may_vanish: false" in book
+
+
+@pytest.mark.parametrize(("state", "tag"), [("missing", "FA301"), ("broken", "FA302")])
+def test_the_remedy_of_the_plugin_is_that_of_its_fault(state: str, tag: str) -> None:
+    """A package does not help where a broken copy stands before it."""
+    plugin = Buildx.model_validate({"state": state})
+    (way,) = [one for one in only(align(altered("ppc64le", plugin), "index")).ways if one.parts == ("buildx",)]
+    assert way.playbook == ("--tags", tag)

@@ -95,6 +95,23 @@ def test_what_others_wrote_is_read_and_edited_without_being_shown() -> None:
 
 
 @pytest.mark.timeout(180)
+def test_a_build_is_seen_although_the_unit_is_stopped(tmp_path: Path) -> None:
+    """Whoever builds there: the worker is not out of work, and nothing is done."""
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho inactive\n", encoding="utf-8")
+    (tmp_path / "systemctl").chmod(0o755)
+    somebody = subprocess.Popen(["docker", "-c", "input()", "build"], executable=sys.executable, stdin=subprocess.PIPE)
+    try:
+        done = subprocess.run(
+            [sys.executable, BOOKS / "files" / "stop-when-idle.py", "builds.service", "60"],
+            env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=50,
+        )  # fmt: skip
+    finally:
+        somebody.kill()
+        somebody.communicate()
+    assert done.returncode == 75
+    assert "docker build (process " in done.stdout
+
+
 def test_ansible_lint() -> None:
     """The production profile finds nothing."""
     done = subprocess.run(

@@ -55,6 +55,20 @@ def host(address: str, args: tuple[str, ...], **more: object) -> Host:
     return Host(name="h", address=address, ssh_args=args, **more)  # type: ignore[arg-type]
 
 
+def test_without_ssh_revoked_keys_are_not_passed_over(tmp_path: Path) -> None:
+    """Nobody but ssh reads which list counts; where there is none, the host is reached."""
+    (tmp_path / ".ssh").mkdir()
+    for text, refused in (("Host *\n  Compression yes\n", False), ("Host *\n  RevokedHostKeys ~/.ssh/gone\n", True)):
+        (tmp_path / ".ssh" / "config").write_text(text, encoding="utf-8")
+        config = SshConfig()
+        config.ssh, config.home = None, tmp_path
+        if refused:
+            with pytest.raises(WireError, match="ssh is not installed, and its configuration is needed here"):
+                config.route(host("w07", ()))
+        else:
+            assert config.route(host("w07", ())).hostname == "w07"
+
+
 @pytest.mark.parametrize("address", ["web-1", "web-9", "db1", "pc", "included", "other", "10.0.0.1", "WEB-2"])
 def test_routes_are_those_of_ssh(address: str, args: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """HostName, Port, User, HostKeyAlias, files and jumps are what ssh itself would use."""
