@@ -14,6 +14,7 @@ from tests.lab import BUILD_UNIT, Lab, Worker, states
 from tests.lab.seed import SPOOL
 from tests.lab.shell import wait_for
 from tests.playbooks.test_playbooks import play
+from tests.playbooks.test_remedies_lab import OURS
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
 
@@ -44,7 +45,8 @@ def building(lab: Lab, worker: Worker, seconds: int) -> Iterator[str]:
 def test_a_running_build_ends_before_its_worker_is_out(lab: Lab) -> None:
     """Too little time: said, nothing stopped. Enough: the image is built, pushed, then the unit stops; back: it builds.
 
-    By force what builds is ended. A check changes nothing, and a second run finds nothing to do.
+    By force what builds is ended. A check changes nothing, and a second run finds nothing to do. What is mended
+    meanwhile leaves it out, and what only a running service tells is refused.
     """
     worker = lab.workers["s390x"]
     limit = ("-i", str(lab.inventory), "--limit", "s390x", "-e", "drain_interval=1")
@@ -67,6 +69,14 @@ def test_a_running_build_ends_before_its_worker_is_out(lab: Lab) -> None:
             assert lab.served(f"staging/{name}:1", "staging").media_type, "it was pushed before the unit stopped"
             again = play("drain.yml", *limit)
             assert "changed=0 " in again.stdout, again.stdout
+            with states.kept(worker, OURS[0]), states.kept(worker, OURS[1], "systemctl daemon-reload"):
+                mended = play("remediate.yml", *limit, "--tags", "FA404")
+                assert mended.returncode == 0, mended.stdout
+                assert "changed=0 " not in mended.stdout
+                assert state(worker) == ("inactive", "disabled"), "a remedy puts nobody back into service"
+            blind = play("remediate.yml", *limit, "--tags", "FA401")
+            assert blind.returncode != 0
+            assert "does not run, so what its builds get cannot be read" in " ".join(blind.stdout.split())
         back = play("drain.yml", *limit, "-e", "drain=back")
         assert back.returncode == 0, back.stdout
         assert state(worker) == ("active", "enabled")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import base64
+import html
 import json
 import os
 import re
@@ -11,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from ruamel.yaml import YAML
 
@@ -57,6 +61,21 @@ def test_the_switches_are_those_of_the_rule() -> None:
     text = (BOOKS / "tasks" / "unit-env-read.yml").read_text(encoding="utf-8")
     (names,) = re.findall(r"name in \[([^\]]*)\]", text)
     assert tuple(re.findall(r"'(\w+)'", names)) == SWITCHES
+
+
+def test_what_a_switch_was_meant_to_be() -> None:
+    """As FA401's block works it out: an empty DOCKER_BUILDKIT, a right value and another program's variable stay."""
+    text = (BOOKS / "tasks" / "unit-env-read.yml").read_text(encoding="utf-8")
+    template = text.partition("unit_booleans: >-")[2].replace("\\u0000", "\0")
+    jinja = jinja2.Environment(autoescape=True)
+    jinja.filters["b64decode"] = lambda raw: base64.b64decode(raw).decode()
+    variables = (
+        "DOCKER_BUILDKIT=", "DOCKER_TLS_VERIFY=", "BUILDX_NO_DEFAULT_ATTESTATIONS=yes", "BUILDX_NO_DEFAULT_LOAD=1",
+        "BUILDX_NO_DEFAULT_OCI_ARTIFACT=no", "TOKEN=yes",
+    )  # fmt: skip
+    raw = base64.b64encode("\0".join(variables).encode()).decode()
+    found = ast.literal_eval(html.unescape(jinja.from_string(template).render(unit_environ={"content": raw}).strip()))
+    assert found == {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "BUILDX_NO_DEFAULT_OCI_ARTIFACT": "0"}
 
 
 def test_nothing_is_mended_that_was_not_named() -> None:
